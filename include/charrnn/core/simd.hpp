@@ -1,0 +1,170 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+
+/// @file
+/// Vectors of the processor, and the choice among its instruction sets while the program runs.
+///
+/// A kernel is a small struct with `template <class Isa> void operator()(Isa) const`, forced inline. `dispatch`
+/// calls it inside a function that is compiled for the widest instruction set at hand, so a program that was
+/// compiled without `-march` still runs AVX2 or AVX-512 code, and every translation unit holds the same code.
+/// For that, everything a kernel calls must be forced inline too, and takes vectors by reference only.
+
+#define CHARRNN_INLINE [[gnu::always_inline]] inline
+#if defined(__clang__)
+#define CHARRNN_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define CHARRNN_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+namespace charrnn {
+
+/// The instruction sets that kernels are compiled for.
+enum class Simd { baseline, avx2, avx512 };
+
+/// The name of an instruction set as people write it.
+inline std::string_view name(Simd simd) {
+    switch (simd) {
+        case Simd::avx512: return "AVX-512";
+        case Simd::avx2: return "AVX2";
+        case Simd::baseline: break;
+    }
+#if defined(__x86_64__)
+    return "SSE2";
+#else
+    return "128-bit";
+#endif
+}
+
+namespace simd {
+
+/// A vector of Bytes / sizeof(T) scalars.
+template <class T, int Bytes>
+struct Pack {
+    using scalar = T;
+    using integer = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+    static constexpr int bytes = Bytes;
+    static constexpr std::size_t size = Bytes / sizeof(T);
+    typedef T native __attribute__((vector_size(Bytes)));
+    typedef integer bits __attribute__((vector_size(Bytes)));
+
+    native v;
+
+    CHARRNN_INLINE static Pack all(T x) { return {x - native{}}; }
+    CHARRNN_INLINE static Pack load(const T* p) {
+        Pack r;
+        __builtin_memcpy(&r.v, p, Bytes);
+        return r;
+    }
+    CHARRNN_INLINE void store(T* p) const { __builtin_memcpy(p, &v, Bytes); }
+
+    CHARRNN_INLINE friend Pack operator+(const Pack& a, const Pack& b) { return {a.v + b.v}; }
+    CHARRNN_INLINE friend Pack operator-(const Pack& a, const Pack& b) { return {a.v - b.v}; }
+    CHARRNN_INLINE friend Pack operator*(const Pack& a, const Pack& b) { return {a.v * b.v}; }
+    CHARRNN_INLINE friend Pack operator/(const Pack& a, const Pack& b) { return {a.v / b.v}; }
+    CHARRNN_INLINE friend Pack operator-(const Pack& a) { return {-a.v}; }
+    CHARRNN_INLINE friend Pack operator+(T a, const Pack& b) { return {a + b.v}; }
+    CHARRNN_INLINE friend Pack operator-(T a, const Pack& b) { return {a - b.v}; }
+    CHARRNN_INLINE friend Pack operator*(T a, const Pack& b) { return {a * b.v}; }
+    CHARRNN_INLINE friend Pack operator/(T a, const Pack& b) { return {a / b.v}; }
+
+    /// a * b + c in one rounding where the instruction set has it.
+    CHARRNN_INLINE friend Pack fma(const Pack& a, const Pack& b, const Pack& c) { return {a.v * b.v + c.v}; }
+    /// The smaller of a and b; a NaN in a stays.
+    CHARRNN_INLINE friend Pack min(const Pack& a, const Pack& b) { return {a.v > b.v ? b.v : a.v}; }
+    /// The larger of a and b; a NaN in a stays.
+    CHARRNN_INLINE friend Pack max(const Pack& a, const Pack& b) { return {a.v < b.v ? b.v : a.v}; }
+    /// x where the condition x > 0 holds, y elsewhere.
+    CHARRNN_INLINE friend Pack where_positive(const Pack& x, const Pack& a, const Pack& b) {
+        return {x.v > native{} ? a.v : b.v};
+    }
+    /// The sum of the elements, in a fixed order.
+    CHARRNN_INLINE friend T sum(const Pack& a) {
+        T s = a.v[0];
+        for (std::size_t i = 1; i < size; ++i) s += a.v[i];
+        return s;
+    }
+};
+
+/// What a kernel knows of the instruction set it is compiled for.
+template <Simd Level, int Bytes, int Registers>
+struct Isa {
+    static constexpr Simd level = Level;
+    static constexpr int bytes = Bytes;          ///< width of a vector register
+    static constexpr int registers = Registers;  ///< how many there are
+    template <class T>
+    using pack = Pack<T, Bytes>;
+};
+
+using Baseline = Isa<Simd::baseline, 16, 16>;
+using Avx2 = Isa<Simd::avx2, 32, 16>;
+using Avx512 = Isa<Simd::avx512, 64, 32>;
+
+/// Vector width in bytes.
+constexpr std::size_t width(Simd level) {
+    return level == Simd::avx512 ? 64 : level == Simd::avx2 ? 32 : 16;
+}
+
+/// The widest instruction set that this processor has.
+inline Simd detect() {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw"))
+        return Simd::avx512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Simd::avx2;
+#endif
+    return Simd::baseline;
+}
+
+/// The instruction set in use: the widest one, or what CHARRNN_SIMD=sse2|avx2|avx512 asks for where the
+/// processor has it. Settable, so that tests can compare; set it before any model is at work.
+inline Simd& level() {
+    static Simd chosen = [] {
+        const Simd widest = detect();
+        const char* wish = std::getenv("CHARRNN_SIMD");
+        if (wish == nullptr) return widest;
+        const std::string_view w(wish);
+        if (w == "sse2" || w == "baseline") return Simd::baseline;
+        if (w == "avx2") return std::min(widest, Simd::avx2);
+        return widest;
+    }();
+    return chosen;
+}
+
+namespace detail {
+
+#if defined(__x86_64__)
+template <class Kernel>
+[[gnu::noinline, gnu::target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")]] void run_avx512(const Kernel& k) {
+    k(Avx512{});
+}
+template <class Kernel>
+[[gnu::noinline, gnu::target("avx2,fma")]] void run_avx2(const Kernel& k) {
+    k(Avx2{});
+}
+#endif
+template <class Kernel>
+[[gnu::noinline]] void run_baseline(const Kernel& k) {
+    k(Baseline{});
+}
+
+}  // namespace detail
+
+/// Run a kernel with the instructions of `at`, which must be of this processor.
+template <class Kernel>
+inline void dispatch(Simd at, const Kernel& kernel) {
+#if defined(__x86_64__)
+    if (at == Simd::avx512) return detail::run_avx512(kernel);
+    if (at == Simd::avx2) return detail::run_avx2(kernel);
+#endif
+    (void)at;
+    detail::run_baseline(kernel);
+}
+
+}  // namespace simd
+}  // namespace charrnn

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstddef>
+
+#include <charrnn/core/simd.hpp>
+
+/// @file
+/// The register tile: the one place where products are made.
+
+namespace charrnn::simd {
+
+/// The tile that fills the registers: `rows` rows by `vectors` vectors of columns.
+template <class Isa>
+struct TileShape {
+    static constexpr int rows = 6;
+    static constexpr int vectors = Isa::registers >= 32 ? 4 : 2;
+};
+
+/// acc[i][j] += sum over k of a[i * row_step + k * depth_step] * b[k * b_step + vector j], k ascending.
+/// Every element is summed in the same order whatever the tile's height, so a product does not depend on how
+/// its rows are grouped.
+template <int MR, int NV, class V, class T>
+CHARRNN_INLINE void tile(std::size_t depth, const T* a, std::size_t row_step, std::size_t depth_step, const T* b,
+                         std::size_t b_step, V (&acc)[MR][NV]) {
+    for (std::size_t k = 0; k < depth; ++k) {
+        V bv[NV];
+        CHARRNN_UNROLL
+        for (int j = 0; j < NV; ++j) bv[j] = V::load(b + static_cast<std::size_t>(j) * V::size);
+        CHARRNN_UNROLL
+        for (int i = 0; i < MR; ++i) {
+            const V s = V::all(a[static_cast<std::size_t>(i) * row_step]);
+            CHARRNN_UNROLL
+            for (int j = 0; j < NV; ++j) acc[i][j] = fma(s, bv[j], acc[i][j]);
+        }
+        a += depth_step;
+        b += b_step;
+    }
+}
+
+/// Call f.template operator()<MR>(first) for tiles of nearly equal height, at most Max, that cover n rows.
+template <int Max, class F>
+CHARRNN_INLINE void for_each_row_tile(std::size_t n, const F& f) {
+    if (n == 0) return;
+    constexpr auto most = static_cast<std::size_t>(Max);
+    const std::size_t tiles = (n + most - 1) / most;
+    const std::size_t low = n / tiles;
+    const std::size_t higher = n % tiles;  // so many tiles are one row higher
+    std::size_t first = 0;
+    for (std::size_t i = 0; i < tiles; ++i) {
+        const std::size_t height = low + (i < higher ? 1 : 0);
+        switch (height) {
+            case 1: f.template operator()<1>(first); break;
+            case 2:
+                if constexpr (Max >= 2) f.template operator()<2>(first);
+                break;
+            case 3:
+                if constexpr (Max >= 3) f.template operator()<3>(first);
+                break;
+            case 4:
+                if constexpr (Max >= 4) f.template operator()<4>(first);
+                break;
+            case 5:
+                if constexpr (Max >= 5) f.template operator()<5>(first);
+                break;
+            case 6:
+                if constexpr (Max >= 6) f.template operator()<6>(first);
+                break;
+            default: break;
+        }
+        first += height;
+    }
+}
+
+}  // namespace charrnn::simd

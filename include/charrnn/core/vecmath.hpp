@@ -1,0 +1,99 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include <charrnn/core/simd.hpp>
+
+/// @file
+/// exp, sigmoid and tanh on vectors, in float (within 2 units in the last place) and double.
+/// Source: argument reduction x = n ln 2 + r, |r| <= ln 2 / 2, with ln 2 in two parts (Cody and Waite), and a
+/// polynomial for (e^r - 1 - r) / r^2 through the Chebyshev nodes of that interval.
+
+namespace charrnn::simd {
+
+namespace detail {
+
+template <class T>
+struct ExpConstants;
+
+template <>
+struct ExpConstants<float> {
+    static constexpr float round = 12582912.0F;  // 1.5 * 2^23: adding it rounds to an integer
+    static constexpr float ln2_high = 0.693359375F, ln2_low = -2.12194440e-4F;
+    static constexpr float lowest = -87.0F, highest = 88.0F;
+    static constexpr int mantissa = 23;
+    static constexpr std::array<float, 6> q{0.5000000013498178F,   0.1666666668165913F,    0.04166646460202761F,
+                                            0.008333310889595021F, 0.0013933685862549954F, 0.00019891030647070637F};
+};
+
+template <>
+struct ExpConstants<double> {
+    static constexpr double round = 6755399441055744.0;  // 1.5 * 2^52
+    static constexpr double ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10;
+    static constexpr double lowest = -708.0, highest = 709.0;
+    static constexpr int mantissa = 52;
+    static constexpr std::array<double, 11> q{
+        0.5,
+        0.16666666666666718,
+        0.04166666666666956,
+        0.008333333333291244,
+        0.0013888888888032194,
+        0.00019841269970311738,
+        2.480158898966325e-05,
+        2.755715174908691e-06,
+        2.755530310479365e-07,
+        2.5142983750656195e-08,
+        2.176355715827336e-09,
+    };
+};
+
+/// e^x = scale * (1 + p) with p = e^r - 1; x is clamped to where scale is a normal number.
+template <class V>
+CHARRNN_INLINE void exp_parts(const V& x_in, V& p, V& scale) {
+    using T = typename V::scalar;
+    using C = ExpConstants<T>;
+    const V x = min(max(x_in, V::all(C::lowest)), V::all(C::highest));
+    const V shifted = fma(x, V::all(T(1.4426950408889634074)), V::all(C::round));
+    const V n = shifted - V::all(C::round);
+    const V r = fma(n, V::all(-C::ln2_low), fma(n, V::all(-C::ln2_high), x));
+    V q = V::all(C::q.back());
+    CHARRNN_UNROLL
+    for (std::size_t i = 2; i <= C::q.size(); ++i) q = fma(q, r, V::all(C::q[C::q.size() - i]));
+    p = fma(q, r * r, r);
+    typename V::bits bits;
+    __builtin_memcpy(&bits, &shifted.v, sizeof bits);
+    typename V::bits one;
+    const V ones = V::all(T(1));
+    __builtin_memcpy(&one, &ones.v, sizeof one);
+    bits = (bits << C::mantissa) + one;
+    __builtin_memcpy(&scale.v, &bits, sizeof bits);
+}
+
+}  // namespace detail
+
+/// e^x; below -87 (double: -708) and above 88 (709) the value at that edge. A NaN stays a NaN.
+template <class V>
+CHARRNN_INLINE V exp(const V& x) {
+    V p, scale;
+    detail::exp_parts(x, p, scale);
+    return fma(scale, p, scale);
+}
+
+/// 1 / (1 + e^-x).
+template <class V>
+CHARRNN_INLINE V sigmoid(const V& x) {
+    return typename V::scalar(1) / (typename V::scalar(1) + exp(-x));
+}
+
+/// tanh x = m / (m + 2) with m = e^2x - 1, which keeps the relative precision near zero.
+template <class V>
+CHARRNN_INLINE V tanh(const V& x) {
+    using T = typename V::scalar;
+    V p, scale;
+    detail::exp_parts(min(max(x + x, V::all(T(-40))), V::all(T(40))), p, scale);
+    const V m = fma(scale, p, scale - V::all(T(1)));
+    return m / (m + V::all(T(2)));
+}
+
+}  // namespace charrnn::simd

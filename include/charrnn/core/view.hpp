@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstddef>
+#include <type_traits>
+
+/// @file
+/// Non-owning views and the small words for size and share that all floors use.
+
+namespace charrnn {
+
+/// A view of a row-major matrix whose rows stand `ld` scalars apart.
+template <class T>
+struct View {
+    T* data = nullptr;
+    std::size_t rows = 0;
+    std::size_t cols = 0;
+    std::size_t ld = 0;
+
+    View() = default;
+    View(T* data_, std::size_t rows_, std::size_t cols_, std::size_t ld_)
+        : data(data_), rows(rows_), cols(cols_), ld(ld_) {}
+    View(T* data_, std::size_t rows_, std::size_t cols_) : View(data_, rows_, cols_, cols_) {}
+    /// A view for reading, of a view for writing.
+    template <class U, class = std::enable_if_t<std::is_same_v<const U, T> && !std::is_same_v<U, T>>>
+    View(const View<U>& v)  // NOLINT(google-explicit-constructor)
+        : data(v.data), rows(v.rows), cols(v.cols), ld(v.ld) {}
+
+    T& operator()(std::size_t i, std::size_t j) const { return data[i * ld + j]; }
+    T* row(std::size_t i) const { return data + i * ld; }
+    /// Rows first to first + count.
+    View slice(std::size_t first, std::size_t count) const { return {row(first), count, cols, ld}; }
+    explicit operator bool() const { return data != nullptr; }
+};
+
+/// A window: T steps over N lanes. Row t * N + n of a window's arrays is step t of lane n.
+struct Extent {
+    std::size_t steps = 0;
+    std::size_t lanes = 0;
+    [[nodiscard]] std::size_t rows() const { return steps * lanes; }
+};
+
+/// A group of a window's lanes: first to first + count. Groups go through time side by side.
+struct Lanes {
+    std::size_t first = 0;
+    std::size_t count = 0;
+    std::size_t group = 0;  ///< which group this is
+
+    /// Group `index` of `groups` nearly equal ones.
+    static Lanes of(std::size_t lanes, std::size_t index, std::size_t groups) {
+        const std::size_t first = lanes * index / groups;
+        return {first, lanes * (index + 1) / groups - first, index};
+    }
+};
+
+/// What a workspace must be able to do.
+struct Plan {
+    Extent extent;                ///< the largest window
+    bool ids = true;              ///< the input is ids, not rows of numbers
+    bool backward = false;        ///< gradients are wanted
+    bool input_gradient = false;  ///< of the input too
+    bool state_gradient = false;  ///< of the initial state too
+    std::size_t groups = 1;       ///< groups of lanes
+};
+
+/// Share `index` of `count` of some work that is divided by output, so that no sum depends on the division.
+struct Part {
+    std::size_t index = 0;
+    std::size_t count = 1;
+
+    /// Where this share of n items begins; the next share begins where it ends.
+    [[nodiscard]] std::size_t begin(std::size_t n) const { return n * index / count; }
+    [[nodiscard]] std::size_t end(std::size_t n) const { return n * (index + 1) / count; }
+};
+
+}  // namespace charrnn

@@ -1,0 +1,236 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <ostream>
+
+#include <charrnn/core/buffer.hpp>
+#include <charrnn/core/error.hpp>
+#include <charrnn/core/matmul.hpp>
+#include <charrnn/nn/activation.hpp>
+#include <charrnn/nn/init.hpp>
+#include <charrnn/nn/layer.hpp>
+
+namespace charrnn {
+
+/// The parameters of a Dense layer: W (D, K), b (K).
+template <class T>
+struct DenseParams {
+    using value_type = T;
+    Matrix<T> W;
+    Vector<T> b;
+
+    template <class F>
+    void visit(F&& f) {
+        f("W", W), f("b", b);
+    }
+    template <class F>
+    void visit(F&& f) const {
+        f("W", W), f("b", b);
+    }
+};
+
+namespace detail {
+
+/// y = f(x) on rows, or d_x = d_y * f'(x).
+template <class T>
+struct ActivateRows {
+    Activation activation;
+    View<const T> x;
+    View<T> y;
+    View<const T> d_y;  // none: forward
+    View<T> d_x;
+
+    template <class Isa>
+    CHARRNN_INLINE void operator()(Isa) const {
+        using V = typename Isa::template pack<T>;
+        for (std::size_t r = 0; r < x.rows; ++r)
+            for (std::size_t j = 0; j < x.cols; j += V::size) {
+                const V in = V::load(x.row(r) + j);
+                if (d_y)
+                    (V::load(d_y.row(r) + j) * activation.derivative(in, V::load(y.row(r) + j))).store(d_x.row(r) + j);
+                else
+                    activation.apply(in).store(y.row(r) + j);
+            }
+    }
+};
+
+}  // namespace detail
+
+/// y = f(x W + b).
+///
+/// Shapes:  x (T, N, D) or ids (T, N) -> y (T, N, K); W (D, K), b (K)
+/// First values: Glorot uniform W, zero b.
+/// Errors:  value_error for a width of 0
+/// Source:  Flux's Dense
+template <class T = float>
+class Dense {
+  public:
+    using value_type = T;
+    using Params = DenseParams<T>;
+
+    Dense(std::size_t in, std::size_t out, Activation activation = activation::identity,
+          Random& random = default_random())
+        : activation_(activation) {
+        if (in == 0 || out == 0)
+            throw value_error("Dense(" + std::to_string(in) + ", " + std::to_string(out) +
+                              "): expected an input and an output width of at least 1");
+        params_.W.resize({in, out});
+        params_.b = xt::zeros<T>({out});
+        init::glorot_uniform(params_.W, random);
+    }
+    Dense(std::size_t in, std::size_t out, Random& random) : Dense(in, out, activation::identity, random) {}
+
+    [[nodiscard]] std::size_t in_size() const { return params_.W.shape(0); }
+    [[nodiscard]] std::size_t out_size() const { return params_.W.shape(1); }
+    [[nodiscard]] std::size_t state_parts() const { return 0; }
+    [[nodiscard]] const Activation& activation() const { return activation_; }
+    Params& params() { return params_; }
+    [[nodiscard]] const Params& params() const { return params_; }
+    static constexpr const char* prefix = "";
+
+    template <class U>
+    [[nodiscard]] Dense<U> cast() const {
+        Random random;
+        Dense<U> other(in_size(), out_size(), activation_, random);
+        detail::convert(other.params(), params_);
+        return other;
+    }
+
+    class Tape {
+      public:
+        Tape(const Dense& layer, const Plan& plan)
+            : plan_(plan), in_(layer.in_size()), out_(layer.out_size()), level_(simd::level()) {
+            const std::size_t unit = simd::width(level_) / sizeof(T);
+            const std::size_t rows = plan.extent.rows();
+            ld_ = row_stride<T>(out_);
+            x_ld_ = row_stride<T>(in_);
+            linear_ = layer.activation_.kind == Activation::Kind::identity;
+            y_.resize(rows * ld_);
+            if (!linear_) pre_.resize(rows * ld_);
+            bias_.resize(ld_);
+            w_ = PackedMatrix<T>(level_, in_, plain_columns(out_, unit), matmul_panel(level_));
+            if (plan.ids) table_.resize(in_ * ld_);
+            if (!plan.backward) return;
+            if (!linear_) d_pre_.resize(rows * ld_);
+            d_w_.resize(in_ * ld_);
+            d_b_.resize(ld_);
+            if (!plan.input_gradient) return;
+            d_x_.resize(rows * x_ld_);
+            w_back_ = PackedMatrix<T>(level_, round_up(out_, unit), plain_columns(in_, unit), matmul_panel(level_));
+        }
+
+        [[nodiscard]] View<const T> output(std::size_t steps) const {
+            return {y_.data(), steps * plan_.extent.lanes, out_, ld_};
+        }
+        [[nodiscard]] View<const T> d_input(std::size_t steps) const {
+            return {d_x_.data(), steps * plan_.extent.lanes, in_, x_ld_};
+        }
+
+      private:
+        friend Dense;
+
+        /// The gradient before the activation, for some rows.
+        [[nodiscard]] View<const T> d_pre(View<const T> d_y) const {
+            return linear_ ? d_y : View<const T>(d_pre_.data(), d_y.rows, out_, ld_);
+        }
+
+        Plan plan_;
+        std::size_t in_, out_;
+        Simd level_;
+        bool linear_ = true;
+        std::size_t ld_ = 0, x_ld_ = 0;
+        PackedMatrix<T> w_, w_back_;
+        Buffer<T> table_, bias_, y_, pre_, d_pre_, d_x_, d_w_, d_b_;
+    };
+
+    void prepare(Tape& tape, Part part) const {
+        const View<const T> w(params_.W.data(), in_size(), out_size());
+        if (tape.plan_.ids)
+            for (std::size_t i = part.begin(in_size()); i < part.end(in_size()); ++i)
+                for (std::size_t j = 0; j < out_size(); ++j) tape.table_[i * tape.ld_ + j] = w(i, j) + params_.b(j);
+        else
+            tape.w_.pack(w, part);
+        if (part.index == 0) std::copy_n(params_.b.data(), out_size(), tape.bias_.data());
+        if (tape.plan_.input_gradient)
+            tape.w_back_.pack_transposed(w, plain_columns(out_size(), tape.w_back_.unit()), part);
+    }
+
+    void forward(Tape& tape, const Input<T>& x, const Context&, std::size_t steps, Lanes lanes) const {
+        const std::size_t in_all = tape.plan_.extent.lanes;
+        T* to = tape.linear_ ? tape.y_.data() : tape.pre_.data();
+        if (tape.plan_.ids)
+            for (std::size_t t = 0; t < steps; ++t)
+                for (std::size_t n = lanes.first; n < lanes.first + lanes.count; ++n) {
+                    const std::size_t r = t * in_all + n;
+                    std::copy_n(tape.table_.data() + x.ids[r] * tape.ld_, tape.ld_, to + r * tape.ld_);
+                }
+        else
+            matmul<T>(Rows<const T>::of(x.dense.data, x.dense.ld, in_all, lanes, 0, steps), tape.w_,
+                      Rows<T>::of(to, tape.ld_, in_all, lanes, 0, steps), tape.bias_.data());
+        if (!tape.linear_) activate(tape, View<const T>(), steps, lanes);
+    }
+
+    void backward(Tape& tape, const Input<T>&, View<const T> d_y, const Context&, std::size_t steps,
+                  Lanes lanes) const {
+        const std::size_t in_all = tape.plan_.extent.lanes;
+        if (!tape.linear_) activate(tape, d_y, steps, lanes);
+        if (!tape.plan_.input_gradient) return;
+        const View<const T> d = tape.d_pre(d_y);
+        matmul<T>(Rows<const T>::of(d.data, d.ld, in_all, lanes, 0, steps), tape.w_back_,
+                  Rows<T>::of(tape.d_x_.data(), tape.x_ld_, in_all, lanes, 0, steps));
+    }
+
+    void gradient(Tape& tape, const Input<T>& x, View<const T> d_y, const Context&, std::size_t steps,
+                  Params& d_params, Part part) const {
+        const std::size_t rows = steps * tape.plan_.extent.lanes;
+        const View<const T> d = tape.d_pre(d_y.slice(0, rows));
+        const View<T> d_w(tape.d_w_.data(), in_size(), out_size(), tape.ld_);
+        const std::size_t unit = simd::width(tape.level_) / sizeof(T);
+        const Range share = outer_share(tape.level_, (out_size() + unit - 1) / unit, part);
+        const std::size_t first = share.first * unit;
+        const std::size_t last = std::min(share.last * unit, out_size());
+        if (tape.plan_.ids) {
+            for (std::size_t i = 0; i < in_size(); ++i) std::fill(d_w.row(i) + first, d_w.row(i) + last, T(0));
+            std::fill(tape.d_b_.data() + first, tape.d_b_.data() + last, T(0));
+            for (std::size_t r = 0; r < rows; ++r)
+                for (std::size_t j = first; j < last; ++j) {
+                    d_w(x.ids[r], j) += d(r, j);
+                    tape.d_b_[j] += d(r, j);
+                }
+        } else {
+            matmul_outer<T>(tape.level_, View<const T>(x.dense.data, rows, in_size(), x.dense.ld), d, d_w,
+                            tape.d_b_.data(), part);
+        }
+        for (std::size_t i = 0; i < in_size(); ++i)
+            std::copy(d_w.row(i) + first, d_w.row(i) + last, d_params.W.data() + i * out_size() + first);
+        std::copy(tape.d_b_.data() + first, tape.d_b_.data() + last, d_params.b.data() + first);
+    }
+
+    friend std::ostream& operator<<(std::ostream& out, const Dense& d) {
+        out << "Dense(" << d.in_size() << ", " << d.out_size();
+        if (d.activation_.kind != Activation::Kind::identity) out << ", " << d.activation_;
+        return out << ")";
+    }
+
+  private:
+    /// Forward where d_y is empty.
+    void activate(Tape& tape, View<const T> d_y, std::size_t steps, Lanes lanes) const {
+        for (std::size_t t = 0; t < steps; ++t) {
+            const std::size_t r = t * tape.plan_.extent.lanes + lanes.first;
+            const auto rows = [&](Buffer<T>& b) {
+                return View<T>(b.data() + (b.empty() ? 0 : r * tape.ld_), lanes.count, out_size(), tape.ld_);
+            };
+            simd::dispatch(tape.level_, detail::ActivateRows<T>{activation_, rows(tape.pre_), rows(tape.y_),
+                                                                d_y ? d_y.slice(r, lanes.count) : d_y,
+                                                                rows(tape.d_pre_)});
+        }
+    }
+
+    Activation activation_;
+    Params params_;
+};
+
+Dense(std::size_t, std::size_t) -> Dense<float>;
+
+}  // namespace charrnn

@@ -1,0 +1,166 @@
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <memory>
+#include <ostream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <charrnn/core/context.hpp>
+#include <charrnn/core/error.hpp>
+#include <charrnn/nn/parameters.hpp>
+
+/// @file
+/// What a layer is, and a layer at work.
+///
+/// A layer holds parameters only. All that one window needs (recurrent state, activations, private copies of the
+/// weights) is in its `Tape`, made once for a `Plan`; so one layer can train, be probed and write text side by
+/// side, and nothing disturbs anything else.
+
+namespace charrnn {
+
+/// The recurrent state of a layer: its parts, each (N, H); none for a layer without state.
+template <class T>
+using LayerState = std::vector<Matrix<T>>;
+
+/// A layer:
+///
+///     Tape(layer, plan)                                  room for a window
+///     layer.prepare(tape, part)                          renew private copies of the weights
+///     layer.forward(tape, x, context, steps, lanes)      for a group of lanes; the result is tape.output(steps)
+///     layer.backward(tape, x, d_y, context, steps, lanes)    the input's gradient is tape.d_input(steps)
+///     layer.gradient(tape, x, d_y, context, steps, d_params, part)   after all groups: the parameters' gradient
+///
+/// forward and backward are called for disjoint groups of lanes at the same time, prepare and gradient for
+/// disjoint parts.
+template <class L>
+concept Layer = std::copyable<L> && requires(const L& layer, L& mutable_layer, typename L::Tape& tape,
+                                             const typename L::Tape& const_tape, typename L::Params& d_params,
+                                             const Input<typename L::value_type>& x,
+                                             View<const typename L::value_type> d_y, const Context& context,
+                                             Lanes lanes, Part part, std::ostream& out) {
+    typename L::value_type;
+    { layer.in_size() } -> std::same_as<std::size_t>;
+    { layer.out_size() } -> std::same_as<std::size_t>;
+    { layer.state_parts() } -> std::same_as<std::size_t>;
+    { mutable_layer.params() } -> std::same_as<typename L::Params&>;
+    layer.prepare(tape, part);
+    layer.forward(tape, x, context, std::size_t{}, lanes);
+    layer.backward(tape, x, d_y, context, std::size_t{}, lanes);
+    layer.gradient(tape, x, d_y, context, std::size_t{}, d_params, part);
+    { const_tape.output(std::size_t{}) } -> std::convertible_to<View<const typename L::value_type>>;
+    { const_tape.d_input(std::size_t{}) } -> std::convertible_to<View<const typename L::value_type>>;
+    { out << layer } -> std::same_as<std::ostream&>;
+};
+
+/// A type as one writes it, for messages: what operator<< prints.
+template <class L>
+std::string printed(const L& thing) {
+    std::ostringstream out;
+    out << thing;
+    return out.str();
+}
+
+/// A layer at work, with its type erased: the layer, its tape and its gradient. One virtual call a window.
+template <class T>
+class Stage {
+  public:
+    virtual ~Stage() = default;
+    Stage() = default;
+    Stage(const Stage&) = delete;
+    Stage& operator=(const Stage&) = delete;
+
+    virtual void prepare(Part part) = 0;
+    virtual void forward(const Input<T>& x, const Context& context, std::size_t steps, Lanes lanes) = 0;
+    virtual void backward(const Input<T>& x, View<const T> d_y, const Context& context, std::size_t steps,
+                          Lanes lanes) = 0;
+    virtual void gradient(const Input<T>& x, View<const T> d_y, const Context& context, std::size_t steps,
+                          Part part) = 0;
+    [[nodiscard]] virtual View<const T> output(std::size_t steps) const = 0;
+    [[nodiscard]] virtual View<const T> d_input(std::size_t steps) const = 0;
+    virtual void allow_begins() = 0;
+    /// Read the state at the window's beginning, or write the one after `steps` steps.
+    virtual void load(const LayerState<T>& state) = 0;
+    virtual void store(LayerState<T>& state, std::size_t steps) = 0;
+    /// The gradient of the state at the window's beginning.
+    [[nodiscard]] virtual LayerState<T> d_state() const = 0;
+    /// The gradient of the parameters.
+    virtual void append_gradients(const std::string& prefix, std::vector<Parameter<T>>& list) = 0;
+};
+
+/// The stage of a layer of type L, which must outlive it.
+template <Layer L>
+class StageOf final : public Stage<typename L::value_type> {
+    using T = typename L::value_type;
+
+  public:
+    StageOf(const L& layer, const Plan& plan) : layer_(layer), lanes_(plan.extent.lanes), tape_(layer, plan) {
+        if (plan.backward) d_params_ = layer.params();
+    }
+
+    void prepare(Part part) override { layer_.prepare(tape_, part); }
+    void forward(const Input<T>& x, const Context& context, std::size_t steps, Lanes lanes) override {
+        layer_.forward(tape_, x, context, steps, lanes);
+    }
+    void backward(const Input<T>& x, View<const T> d_y, const Context& context, std::size_t steps,
+                  Lanes lanes) override {
+        layer_.backward(tape_, x, d_y, context, steps, lanes);
+    }
+    void gradient(const Input<T>& x, View<const T> d_y, const Context& context, std::size_t steps,
+                  Part part) override {
+        layer_.gradient(tape_, x, d_y, context, steps, d_params_, part);
+    }
+    [[nodiscard]] View<const T> output(std::size_t steps) const override { return tape_.output(steps); }
+    [[nodiscard]] View<const T> d_input(std::size_t steps) const override { return tape_.d_input(steps); }
+    void allow_begins() override {
+        if constexpr (requires { tape_.allow_begins(); }) tape_.allow_begins();
+    }
+    void load(const LayerState<T>& state) override {
+        if constexpr (has_state)
+            for (std::size_t p = 0; p < layer_.state_parts(); ++p) copy(View<const T>(view(state[p])), tape_.state(0, p));
+    }
+    void store(LayerState<T>& state, std::size_t steps) override {
+        if constexpr (has_state)
+            for (std::size_t p = 0; p < layer_.state_parts(); ++p)
+                copy(View<const T>(tape_.state(steps, p)), view(state[p]));
+    }
+    [[nodiscard]] LayerState<T> d_state() const override {
+        LayerState<T> d;
+        if constexpr (has_state)
+            for (std::size_t p = 0; p < layer_.state_parts(); ++p) {
+                d.push_back(xt::zeros<T>({lanes_, layer_.out_size()}));
+                copy(tape_.d_state(p), view(d.back()));
+            }
+        return d;
+    }
+    void append_gradients(const std::string& prefix, std::vector<Parameter<T>>& list) override {
+        detail::append_parameters(list, prefix, d_params_);
+    }
+
+  private:
+    static constexpr bool has_state = requires(typename L::Tape& tape) { tape.state(0, 0); };
+
+    static View<const T> view(const Matrix<T>& m) { return {m.data(), m.shape(0), m.shape(1)}; }
+    static View<T> view(Matrix<T>& m) { return {m.data(), m.shape(0), m.shape(1)}; }
+    static void copy(View<const T> from, View<T> to) {
+        for (std::size_t n = 0; n < from.rows; ++n) std::copy_n(from.row(n), from.cols, to.row(n));
+    }
+
+    const L& layer_;
+    std::size_t lanes_;
+    typename L::Tape tape_;
+    typename L::Params d_params_;
+};
+
+/// The parameters of a layer without any.
+template <class T>
+struct NoParams {
+    using value_type = T;
+    template <class F>
+    void visit(F&&) const {}
+};
+
+}  // namespace charrnn

@@ -1,0 +1,229 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <charrnn/core/error.hpp>
+#include <charrnn/nn/chain.hpp>
+
+namespace charrnn {
+
+/// A layer with its type erased: what a Model is made of. It holds any type that is a `Layer`.
+template <class T>
+class AnyLayer {
+  public:
+    template <Layer L>
+    AnyLayer(L layer)  // NOLINT(google-explicit-constructor): any layer is one of these
+        : held_(std::make_unique<Holder<L>>(std::move(layer))) {}
+    AnyLayer(const AnyLayer& other) : held_(other.held_->clone()) {}
+    AnyLayer(AnyLayer&&) noexcept = default;
+    AnyLayer& operator=(AnyLayer other) noexcept {
+        held_ = std::move(other.held_);
+        return *this;
+    }
+    ~AnyLayer() = default;
+
+    [[nodiscard]] std::size_t in_size() const { return held_->in_size(); }
+    [[nodiscard]] std::size_t out_size() const { return held_->out_size(); }
+    [[nodiscard]] std::size_t state_parts() const { return held_->state_parts(); }
+    [[nodiscard]] std::unique_ptr<Stage<T>> stage(const Plan& plan) const { return held_->stage(plan); }
+    void append_parameters(const std::string& prefix, std::vector<Parameter<T>>& list) {
+        held_->append_parameters(prefix, list);
+    }
+    /// The layer as the type it was made from, or null if it is of another.
+    template <class L>
+    [[nodiscard]] const L* as() const {
+        const auto* holder = dynamic_cast<const Holder<L>*>(held_.get());
+        return holder == nullptr ? nullptr : &holder->layer;
+    }
+    friend std::ostream& operator<<(std::ostream& out, const AnyLayer& layer) { return layer.held_->print(out); }
+
+    /// The parameters, to be visited by name.
+    struct ParamsView {
+        std::vector<Parameter<T>> list;
+        template <class F>
+        void visit(F&& f) const {
+            for (const auto& p : list) {
+                struct {
+                    std::size_t n;
+                    [[nodiscard]] std::size_t size() const { return n; }
+                } array{p.size};
+                f(p.name.c_str(), array);
+            }
+        }
+    };
+    [[nodiscard]] ParamsView params() const {
+        ParamsView view;
+        held_->append_parameters("", view.list);
+        return view;
+    }
+
+  private:
+    struct Base {
+        Base() = default;
+        virtual ~Base() = default;
+        Base(const Base&) = default;
+        Base& operator=(const Base&) = delete;
+        [[nodiscard]] virtual std::unique_ptr<Base> clone() const = 0;
+        [[nodiscard]] virtual std::size_t in_size() const = 0;
+        [[nodiscard]] virtual std::size_t out_size() const = 0;
+        [[nodiscard]] virtual std::size_t state_parts() const = 0;
+        [[nodiscard]] virtual std::unique_ptr<Stage<T>> stage(const Plan& plan) const = 0;
+        virtual void append_parameters(const std::string& prefix, std::vector<Parameter<T>>& list) = 0;
+        virtual std::ostream& print(std::ostream& out) const = 0;
+    };
+    template <class L>
+    struct Holder final : Base {
+        L layer;
+        explicit Holder(L l) : layer(std::move(l)) {}
+        [[nodiscard]] std::unique_ptr<Base> clone() const override { return std::make_unique<Holder>(layer); }
+        [[nodiscard]] std::size_t in_size() const override { return layer.in_size(); }
+        [[nodiscard]] std::size_t out_size() const override { return layer.out_size(); }
+        [[nodiscard]] std::size_t state_parts() const override { return layer.state_parts(); }
+        [[nodiscard]] std::unique_ptr<Stage<T>> stage(const Plan& plan) const override {
+            return std::make_unique<StageOf<L>>(layer, plan);
+        }
+        void append_parameters(const std::string& prefix, std::vector<Parameter<T>>& list) override {
+            detail::append_parameters(list, prefix + layer.prefix, layer.params());
+        }
+        std::ostream& print(std::ostream& out) const override { return out << layer; }
+    };
+
+    std::unique_ptr<Base> held_;
+};
+
+/// Layers one after the other, as values: the twin of Chain for where cell, width and depth arrive at run time
+/// (command lines, files). Shapes and errors as Chain.
+template <class Scalar = float>
+class Model {
+  public:
+    using value_type = Scalar;
+    using T = value_type;
+
+    Model() = default;
+
+    /// Add a layer. Errors: shape_error where it does not fit the one before, or after softmax.
+    Model& add(AnyLayer<T> layer) {
+        if (softmax_) throw shape_error("Model: a layer after softmax: " + printed(layer));
+        if (!layers_.empty())
+            detail::check_widths(layers_.size(), printed(layers_.back()), layers_.back().out_size(),
+                                 printed(layer), layer.in_size());
+        layers_.push_back(std::move(layer));
+        return *this;
+    }
+    /// End in softmax.
+    Model& add(Softmax) {
+        softmax_ = true;
+        return *this;
+    }
+
+    [[nodiscard]] std::size_t in_size() const { return first().in_size(); }
+    [[nodiscard]] std::size_t out_size() const { return first(), layers_.back().out_size(); }
+    [[nodiscard]] std::size_t size() const { return layers_.size(); }
+    [[nodiscard]] bool ends_in_softmax() const { return softmax_; }
+    [[nodiscard]] const AnyLayer<T>& layer(std::size_t i) const { return layers_.at(i); }
+
+    std::vector<Parameter<T>> parameters() {
+        std::vector<Parameter<T>> list;
+        for (std::size_t i = 0; i < layers_.size(); ++i)
+            layers_[i].append_parameters("layers." + std::to_string(i) + ".", list);
+        return list;
+    }
+    [[nodiscard]] State<T> zero_state(std::size_t lanes) const {
+        State<T> s;
+        for (const auto& layer : layers_)
+            s.push_back(detail::zero_layer_state<T>(layer.state_parts(), lanes, layer.out_size()));
+        return s;
+    }
+    [[nodiscard]] std::vector<std::unique_ptr<Stage<T>>> stages(const Plan& plan) const {
+        first();
+        std::vector<std::unique_ptr<Stage<T>>> list;
+        for (std::size_t i = 0; i < layers_.size(); ++i)
+            list.push_back(layers_[i].stage(detail::plan_for(plan, i)));
+        return list;
+    }
+    template <class F>
+    void for_each(F&& f) const {
+        for (std::size_t i = 0; i < layers_.size(); ++i) f(i, layers_[i]);
+    }
+
+    friend std::ostream& operator<<(std::ostream& out, const Model& m) {
+        out << "Chain(";
+        for (std::size_t i = 0; i < m.layers_.size(); ++i) out << (i > 0 ? ", " : "") << m.layers_[i];
+        return out << (m.softmax_ ? ", softmax)" : ")");
+    }
+
+  private:
+    [[nodiscard]] const AnyLayer<T>& first() const {
+        if (layers_.empty()) throw shape_error("Model: no layers");
+        return layers_.front();
+    }
+
+    std::vector<AnyLayer<T>> layers_;
+    bool softmax_ = false;
+};
+
+/// Layers by name, for Model: "lstm" and "rnn", and whatever a program adds.
+template <class T = float>
+class Registry {
+  public:
+    /// Makes a layer (D -> H) with first values from a generator.
+    using Make = std::function<AnyLayer<T>(std::size_t in, std::size_t out, Random& random)>;
+
+    /// The registry of the program.
+    static Registry& instance() {
+        static Registry registry = [] {
+            Registry r;
+            r.add("lstm", [](std::size_t in, std::size_t out, Random& random) { return LSTM<T>(in, out, random); });
+            r.add("rnn", [](std::size_t in, std::size_t out, Random& random) {
+                return RNN<T>(in, out, activation::tanh, random);
+            });
+            r.add("dense", [](std::size_t in, std::size_t out, Random& random) { return Dense<T>(in, out, random); });
+            return r;
+        }();
+        return registry;
+    }
+
+    /// Give a name to a way of making layers; an older one of that name is replaced.
+    void add(const std::string& name, Make make) { makers_[name] = std::move(make); }
+    /// All names, in alphabetical order.
+    [[nodiscard]] std::vector<std::string> names() const {
+        std::vector<std::string> list;
+        for (const auto& [name, make] : makers_) list.push_back(name);
+        return list;
+    }
+    /// Make a layer. Errors: value_error for an unknown name, with the names there are.
+    [[nodiscard]] AnyLayer<T> make(const std::string& name, std::size_t in, std::size_t out,
+                                   Random& random = default_random()) const {
+        const auto found = makers_.find(name);
+        if (found == makers_.end()) {
+            std::string known;
+            for (const auto& n : names()) known += (known.empty() ? "" : ", ") + n;
+            throw value_error("no layer is called '" + name + "': expected one of " + known);
+        }
+        return found->second(in, out, random);
+    }
+
+  private:
+    std::map<std::string, Make> makers_;
+};
+
+/// The usual model for characters: `layers` recurrent layers of width H, a Dense back to the V characters, softmax.
+/// Errors: value_error for an unknown cell, or a width or depth of 0
+template <class T = float>
+Model<T> char_rnn(const std::string& cell, std::size_t vocabulary, std::size_t hidden, std::size_t layers,
+                  Random& random = default_random()) {
+    if (layers == 0) throw value_error("layers is 0: expected at least 1");
+    Model<T> model;
+    for (std::size_t i = 0; i < layers; ++i)
+        model.add(Registry<T>::instance().make(cell, i == 0 ? vocabulary : hidden, hidden, random));
+    return std::move(model.add(Dense<T>(hidden, vocabulary, random)).add(softmax));
+}
+
+}  // namespace charrnn

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include <charrnn/core/tensor.hpp>
+
+/// @file
+/// Parameters by name.
+///
+/// A layer's parameters are a struct of arrays with `visit(f)`, which calls f(name, array) for each. The
+/// gradient of the parameters is a value of the same type.
+
+namespace charrnn {
+
+/// One array of parameters: its name (`layers.0.cell.Wi`), its numbers and its shape.
+template <class T>
+struct Parameter {
+    std::string name;
+    T* data = nullptr;
+    std::vector<std::size_t> shape;
+    std::size_t size = 0;
+};
+
+namespace detail {
+
+template <class T, class Params>
+void append_parameters(std::vector<Parameter<T>>& list, const std::string& prefix, Params& params) {
+    params.visit([&](const char* name, auto& array) {
+        Parameter<T> p{prefix + name, array.data(), {}, array.size()};
+        for (const auto extent : array.shape()) p.shape.push_back(static_cast<std::size_t>(extent));
+        list.push_back(std::move(p));
+    });
+}
+
+template <class Params>
+std::size_t count_parameters(const Params& params) {
+    std::size_t n = 0;
+    params.visit([&](const char*, const auto& array) { n += array.size(); });
+    return n;
+}
+
+template <class Params>
+void zero(Params& params) {
+    params.visit([](const char*, auto& array) { array.fill(0); });
+}
+
+/// The parameters with another scalar.
+template <class To, class From>
+void convert(To& to, const From& from) {
+    std::vector<void*> targets;
+    to.visit([&](const char*, auto& array) { targets.push_back(&array); });
+    std::size_t i = 0;
+    from.visit([&](const char*, const auto& array) {
+        using Array = std::decay_t<decltype(array)>;
+        constexpr std::size_t rank = Array::rank;
+        using Scalar = typename To::value_type;
+        auto& target = *static_cast<Tensor<Scalar, rank>*>(targets[i++]);
+        target.resize(array.shape());
+        for (std::size_t k = 0; k < array.size(); ++k)
+            target.data()[k] = static_cast<Scalar>(array.data()[k]);
+    });
+}
+
+}  // namespace detail
+}  // namespace charrnn
