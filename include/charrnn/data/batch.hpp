@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -22,6 +23,22 @@ struct Batch {
     std::vector<std::uint8_t> begins;     ///< (T, N) 1 where a new document begins: the state before that
                                           ///< step is zero; empty if none does
     std::size_t count = 0;                ///< valid targets in all lanes together
+};
+
+/// What trains and evaluates a model: an epoch of windows in a fixed order, over a fixed number of lanes.
+///
+///     windows()        how many windows make an epoch; each has at least one valid target
+///     fill(i, batch)   makes `batch` window i < windows(), reusing its memory; const, so several readers can
+///     lanes()          N of every window
+///     window()         the largest T of a window
+///     alphabet_size()  V: every id is less than that
+template <class S>
+concept BatchSource = requires(const S& source, std::size_t i, Batch& batch) {
+    { source.windows() } -> std::convertible_to<std::size_t>;
+    { source.lanes() } -> std::convertible_to<std::size_t>;
+    { source.window() } -> std::convertible_to<std::size_t>;
+    { source.alphabet_size() } -> std::convertible_to<std::size_t>;
+    source.fill(i, batch);
 };
 
 }  // namespace charrnn

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "charrnn/core/error.hpp"
+
+/// @file
+/// An encoded text: one small integer a character.
+
+namespace charrnn {
+
+/// The ids of a text's characters in order, each in as few bytes (1, 2 or 4) as the alphabet's size asks for.
+class Ids {
+  public:
+    Ids() = default;
+    explicit Ids(std::vector<std::uint8_t> ids) : ids_(std::move(ids)) {}
+    explicit Ids(std::vector<std::uint16_t> ids) : ids_(std::move(ids)) {}
+    explicit Ids(std::vector<std::uint32_t> ids) : ids_(std::move(ids)) {}
+
+    /// Calls f with the ids as a std::span of const uint8_t, uint16_t or uint32_t and returns what it
+    /// returns.
+    template <class F> decltype(auto) visit(F&& f) const {
+        // Not std::visit: it may throw for a variant without a value, which this one cannot be.
+        if (const auto* one = std::get_if<std::vector<std::uint8_t>>(&ids_)) return f(std::span(*one));
+        if (const auto* two = std::get_if<std::vector<std::uint16_t>>(&ids_)) return f(std::span(*two));
+        return f(std::span(*std::get_if<std::vector<std::uint32_t>>(&ids_)));
+    }
+
+    /// How many ids there are.
+    std::size_t size() const noexcept {
+        return visit([](auto ids) noexcept { return ids.size(); });
+    }
+    bool empty() const noexcept { return size() == 0; }
+
+    /// How many bytes one id takes: 1, 2 or 4.
+    std::size_t width() const noexcept {
+        return visit([](auto ids) noexcept { return sizeof(ids[0]); });
+    }
+
+    /// The id at a position, which must be less than size(). Not checked: for loops prefer copy or visit.
+    std::uint32_t operator[](std::size_t position) const noexcept {
+        return visit([position](auto ids) noexcept { return static_cast<std::uint32_t>(ids[position]); });
+    }
+
+    /// Writes the ids first .. first + count - 1 to out[0 .. count). Errors: value_error if there are fewer.
+    void copy(std::size_t first, std::size_t count, std::uint32_t* out) const {
+        if (first > size() || count > size() - first) {
+            throw value_error("Ids: no " + std::to_string(count) + " ids from " + std::to_string(first) +
+                              " on among " + std::to_string(size()));
+        }
+        visit([=](auto ids) {
+            for (std::size_t i = 0; i < count; ++i) out[i] = ids[first + i];
+        });
+    }
+
+    /// The same ids in the same width.
+    friend bool operator==(const Ids&, const Ids&) = default;
+
+  private:
+    std::variant<std::vector<std::uint8_t>, std::vector<std::uint16_t>, std::vector<std::uint32_t>> ids_;
+};
+
+}  // namespace charrnn
