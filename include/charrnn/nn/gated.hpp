@@ -7,6 +7,7 @@
 
 #include <charrnn/core/buffer.hpp>
 #include <charrnn/core/context.hpp>
+#include <charrnn/core/error.hpp>
 #include <charrnn/core/matmul.hpp>
 #include <charrnn/nn/cell.hpp>
 

@@ -63,8 +63,8 @@ struct LSTMCell {
         d[1] = d_c * f;
     }
 
-    friend std::ostream& operator<<(std::ostream& out, const LSTMCell& c) {
-        return out << "LSTMCell(" << c.in << ", " << c.out << ")";
+    friend std::ostream& operator<<(std::ostream& stream, const LSTMCell& c) {
+        return stream << "LSTMCell(" << c.in << ", " << c.out << ")";
     }
 };
 

@@ -45,8 +45,8 @@ struct RNNCell {
         d[0] = V::all(0);
     }
 
-    friend std::ostream& operator<<(std::ostream& out, const RNNCell& c) {
-        return out << "RNNCell(" << c.in << ", " << c.out << ", " << c.activation << ")";
+    friend std::ostream& operator<<(std::ostream& stream, const RNNCell& c) {
+        return stream << "RNNCell(" << c.in << ", " << c.out << ", " << c.activation << ")";
     }
 };
 

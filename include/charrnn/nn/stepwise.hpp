@@ -6,6 +6,7 @@
 
 #include <charrnn/core/buffer.hpp>
 #include <charrnn/core/context.hpp>
+#include <charrnn/core/error.hpp>
 #include <charrnn/nn/cell.hpp>
 #include <charrnn/nn/parameters.hpp>
 
