@@ -59,7 +59,7 @@ require_packages() {
             [[ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" == installed ]]; then
             continue
         fi
-        _package_is_here "$package" || missing+=("$package")
+        [[ " ${missing[*]-} " == *" $package "* ]] || _package_is_here "$package" || missing+=("$package")
     done
     ((${#missing[@]} == 0)) && return 0
 
