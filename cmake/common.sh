@@ -1,0 +1,110 @@
+# shellcheck shell=bash
+# What the project's run scripts share: installing what is missing, and building quietly. To be sourced.
+#
+#   project_root               the folder of the project
+#   die SENTENCE               says it and ends the script
+#   require_packages NAME...   installs the Debian packages that are missing; elsewhere says what to install
+#   quietly LOG COMMAND...     runs a command; shows its output only if it fails
+#   build_preset PRESET [TARGET...]  configures and builds build/PRESET
+
+project_root="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)"
+
+die() {
+    printf '%s\n' "$*" >&2
+    exit 1
+}
+
+quietly() {
+    local log="$1" status=0
+    shift
+    mkdir -p -- "$(dirname -- "$log")"
+    "$@" >"$log" 2>&1 </dev/null || status=$?
+    if ((status != 0)); then
+        cat -- "$log" >&2
+        printf 'failed (exit code %d): %s\n' "$status" "$*" >&2
+    fi
+    return "$status"
+}
+
+# How to recognise a package's contents where it came by another way than from Debian.
+_has_command() { command -v "$1" >/dev/null 2>&1; }
+_has_header() { printf '#include <%s>\n' "$1" | "${CXX:-c++}" -x c++ -std=c++20 -E - >/dev/null 2>&1; }
+_has_library() { printf 'int main() {}\n' | "${CXX:-c++}" -x c++ -o /dev/null - "-l$1" >/dev/null 2>&1; }
+
+_package_is_here() {
+    case "$1" in
+        g++ | clang | clang-format | clang-tidy | cmake | git) _has_command "$1" ;;
+        ninja-build) _has_command ninja ;;
+        xz-utils) _has_command xz ;;
+        debootstrap) _has_command debootstrap || [[ -x /usr/sbin/debootstrap ]] ;;
+        libopenblas-dev) _has_library openblas ;;
+        libxtensor-dev) _has_header xtensor/xtensor.hpp || _has_header xtensor/containers/xtensor.hpp ;;
+        libxtensor-blas-dev) [[ -n "$(find /usr/include /usr/local/include -path '*/xtensor-blas/xblas.hpp' 2>/dev/null)" ]] ;;
+        libxsimd-dev) _has_header xsimd/xsimd.hpp ;;
+        nlohmann-json3-dev) _has_header nlohmann/json.hpp ;;
+        doctest-dev) _has_header doctest/doctest.h ;;
+        libcli11-dev) _has_header CLI/CLI.hpp ;;
+        libbenchmark-dev) _has_header benchmark/benchmark.h ;;
+        linux-libc-dev) _has_header linux/fs.h ;;
+        linux-source) compgen -G '/usr/src/linux-source-*.tar.*' >/dev/null ;;
+        *) return 1 ;;
+    esac
+}
+
+require_packages() {
+    local package missing=()
+    for package in "$@"; do
+        # Debian's word first: it is quick.
+        if _has_command dpkg-query &&
+            [[ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" == installed ]]; then
+            continue
+        fi
+        [[ " ${missing[*]-} " == *" $package "* ]] || _package_is_here "$package" || missing+=("$package")
+    done
+    ((${#missing[@]} == 0)) && return 0
+
+    local as_root=() apt=(apt-get -y -q --no-install-recommends install "${missing[@]}")
+    if ! _has_command apt-get; then
+        die "Please install, and start again (these are Debian's names; others call them much the same): ${missing[*]}"
+    fi
+    if ((EUID != 0)); then
+        _has_command sudo || die "Please install, as root, and start again: apt-get install ${missing[*]}"
+        as_root=(sudo)
+    fi
+    printf 'Installing %s\n' "${missing[*]}" >&2
+    local log="$project_root/build/log/apt.log"
+    if ((EUID != 0)) && ! sudo -n true 2>/dev/null; then
+        sudo -v || die "Please install, as root, and start again: apt-get install ${missing[*]}"
+    fi
+    quietly "$log" "${as_root[@]}" apt-get -q update ||
+        printf 'Going on with the lists of packages that are there.\n' >&2
+    quietly "$log" "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive "${apt[@]}" ||
+        die "Please install, and start again: ${missing[*]}"
+}
+
+# What every program of the project is built with.
+build_packages=(
+    g++ cmake ninja-build libxtensor-dev libxtensor-blas-dev libxsimd-dev libopenblas-dev nlohmann-json3-dev
+)
+
+build_preset() {
+    local preset="$1" dir="$project_root/build/$1" target targets=()
+    shift
+    for target in "$@"; do targets+=(--target "$target"); done
+    local version
+    version="$(cmake --version | sed -n 's/^cmake version //p')"
+    if [[ "$(printf '%s\n' 3.25 "$version" | sort -V | head -n 1)" != 3.25 ]]; then
+        die "CMake 3.25 or newer is needed here, and this is $version."
+    fi
+    # A build folder that was moved or copied with the project still points to the old place.
+    if [[ -f "$dir/CMakeCache.txt" ]] &&
+        ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$project_root" "$dir/CMakeCache.txt"; then
+        rm -rf -- "$dir"
+    fi
+    (
+        cd -- "$project_root"
+        quietly "build/log/$preset-configure.log" cmake --preset "$preset" &&
+            quietly "build/log/$preset-build.log" \
+                cmake --build --preset "$preset" --parallel "$(nproc)" "${targets[@]}"
+    )
+}
