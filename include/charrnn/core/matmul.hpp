@@ -32,8 +32,7 @@ inline std::vector<ColumnRun> plain_columns(std::size_t n, std::size_t unit) {
 
 /// A matrix of weights (K, columns) as the kernels read it: panels of a few vectors of columns, in a panel row k
 /// after row k. The columns may be taken in another order than the canonical one, and padded with zeros.
-template <class T>
-class PackedMatrix {
+template <class T> class PackedMatrix {
   public:
     PackedMatrix() = default;
     /// Room for `depth` rows of the given columns, `panel` vectors to a panel.
@@ -81,8 +80,7 @@ class PackedMatrix {
     }
 
   private:
-    template <class F>
-    void each_vector(Part part, const F& f) {
+    template <class F> void each_vector(Part part, const F& f) {
         const std::size_t n = columns_.size();
         for (std::size_t v = part.begin(n); v < part.end(n); ++v) {
             const std::size_t first = v / panel_ * panel_;
@@ -100,8 +98,7 @@ class PackedMatrix {
 };
 
 /// Some lanes of a window's rows: `steps` blocks of `count` rows.
-template <class T>
-struct Rows {
+template <class T> struct Rows {
     T* data = nullptr;
     std::size_t ld = 0;         ///< from a row to the next
     std::size_t count = 0;      ///< rows in a block
@@ -123,13 +120,11 @@ struct Rows {
 namespace detail {
 
 /// How deep a chunk of the inner extent may be for one panel to stay in the first-level cache.
-template <class T>
-constexpr std::size_t chunk_depth(std::size_t vectors, std::size_t unit) {
+template <class T> constexpr std::size_t chunk_depth(std::size_t vectors, std::size_t unit) {
     return std::max<std::size_t>(32, (std::size_t{32} << 10U) / (vectors * unit * sizeof(T)));
 }
 
-template <class T>
-struct MatmulKernel {
+template <class T> struct MatmulKernel {
     Rows<const T> a;
     const PackedMatrix<T>* b;
     Rows<T> c;
@@ -137,7 +132,8 @@ struct MatmulKernel {
     bool accumulate;
 
     template <int MR, int NV, class V>
-    CHARRNN_INLINE void block(std::size_t t, std::size_t m, std::size_t v, std::size_t k0, std::size_t k1) const {
+    CHARRNN_INLINE void block(std::size_t t, std::size_t m, std::size_t v, std::size_t k0,
+                              std::size_t k1) const {
         V acc[MR][NV];
         T* out = c.data + t * c.step_size + m * c.ld + v * V::size;
         const bool load = accumulate || k0 > 0;
@@ -157,7 +153,8 @@ struct MatmulKernel {
         for (int i = 0; i < MR; ++i) {
             CHARRNN_UNROLL
             for (int j = 0; j < NV; ++j)
-                acc[i][j].store(out + static_cast<std::size_t>(i) * c.ld + static_cast<std::size_t>(j) * V::size);
+                acc[i][j].store(out + static_cast<std::size_t>(i) * c.ld +
+                                static_cast<std::size_t>(j) * V::size);
         }
     }
 
@@ -170,8 +167,7 @@ struct MatmulKernel {
                              __attribute__((always_inline)) { block<MR, NV, V>(t, m, v, k0, k1); });
     }
 
-    template <class Isa>
-    CHARRNN_INLINE void operator()(Isa) const {
+    template <class Isa> CHARRNN_INLINE void operator()(Isa) const {
         constexpr int most = simd::TileShape<Isa>::vectors;
         const std::size_t depth = b->depth();
         const std::size_t chunk = chunk_depth<T>(most, b->unit());
@@ -224,8 +220,7 @@ inline Range outer_share(Simd level, std::size_t vectors, Part part) {
 
 namespace detail {
 
-template <class T>
-struct OuterKernel {
+template <class T> struct OuterKernel {
     View<const T> a;
     View<const T> b;
     View<T> c;
@@ -257,7 +252,8 @@ struct OuterKernel {
     CHARRNN_INLINE void panel(std::size_t v, std::size_t r0, std::size_t r1) const {
         using V = typename Isa::template pack<T>;
         simd::for_each_row_tile<simd::TileShape<Isa>::rows>(
-            a.cols, [&]<int MR>(std::size_t m) __attribute__((always_inline)) { block<MR, NV, V>(m, v, r0, r1); });
+            a.cols, [&]<int MR>(std::size_t m)
+                        __attribute__((always_inline)) { block<MR, NV, V>(m, v, r0, r1); });
         if (sums == nullptr) return;
         V s[NV];
         CHARRNN_UNROLL
@@ -272,8 +268,7 @@ struct OuterKernel {
         for (int j = 0; j < NV; ++j) s[j].store(sums + (v + static_cast<std::size_t>(j)) * V::size);
     }
 
-    template <class Isa>
-    CHARRNN_INLINE void operator()(Isa) const {
+    template <class Isa> CHARRNN_INLINE void operator()(Isa) const {
         using V = typename Isa::template pack<T>;
         constexpr int most = simd::TileShape<Isa>::vectors;
         const std::size_t vectors = (b.cols + V::size - 1) / V::size;
@@ -305,7 +300,8 @@ struct OuterKernel {
 /// C = A^T B, the sum over rows of outer products, and sums = the column sums of B where not null; the share
 /// `part` of C's columns. A (R, M), B (R, N), C (M, N).
 template <class T>
-void matmul_outer(Simd level, View<const T> a, View<const T> b, View<T> c, T* sums = nullptr, Part part = {}) {
+void matmul_outer(Simd level, View<const T> a, View<const T> b, View<T> c, T* sums = nullptr,
+                  Part part = {}) {
     simd::dispatch(level, detail::OuterKernel<T>{a, b, c, sums, part});
 }
 

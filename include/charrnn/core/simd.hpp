@@ -30,9 +30,12 @@ enum class Simd { baseline, avx2, avx512 };
 /// The name of an instruction set as people write it.
 inline std::string_view name(Simd simd) {
     switch (simd) {
-        case Simd::avx512: return "AVX-512";
-        case Simd::avx2: return "AVX2";
-        case Simd::baseline: break;
+        case Simd::avx512:
+            return "AVX-512";
+        case Simd::avx2:
+            return "AVX2";
+        case Simd::baseline:
+            break;
     }
 #if defined(__x86_64__)
     return "SSE2";
@@ -44,8 +47,7 @@ inline std::string_view name(Simd simd) {
 namespace simd {
 
 /// A vector of Bytes / sizeof(T) scalars.
-template <class T, int Bytes>
-struct Pack {
+template <class T, int Bytes> struct Pack {
     using scalar = T;
     using integer = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
     static constexpr int bytes = Bytes;
@@ -92,13 +94,11 @@ struct Pack {
 };
 
 /// What a kernel knows of the instruction set it is compiled for.
-template <Simd Level, int Bytes, int Registers>
-struct Isa {
+template <Simd Level, int Bytes, int Registers> struct Isa {
     static constexpr Simd level = Level;
     static constexpr int bytes = Bytes;          ///< width of a vector register
     static constexpr int registers = Registers;  ///< how many there are
-    template <class T>
-    using pack = Pack<T, Bytes>;
+    template <class T> using pack = Pack<T, Bytes>;
 };
 
 using Baseline = Isa<Simd::baseline, 16, 16>;
@@ -106,9 +106,7 @@ using Avx2 = Isa<Simd::avx2, 32, 16>;
 using Avx512 = Isa<Simd::avx512, 64, 32>;
 
 /// Vector width in bytes.
-constexpr std::size_t width(Simd level) {
-    return level == Simd::avx512 ? 64 : level == Simd::avx2 ? 32 : 16;
-}
+constexpr std::size_t width(Simd level) { return level == Simd::avx512 ? 64 : level == Simd::avx2 ? 32 : 16; }
 
 /// The widest instruction set that this processor has.
 inline Simd detect() {
@@ -140,24 +138,20 @@ namespace detail {
 
 #if defined(__x86_64__)
 template <class Kernel>
-[[gnu::noinline, gnu::target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")]] void run_avx512(const Kernel& k) {
+[[gnu::noinline, gnu::target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")]] void run_avx512(
+    const Kernel& k) {
     k(Avx512{});
 }
-template <class Kernel>
-[[gnu::noinline, gnu::target("avx2,fma")]] void run_avx2(const Kernel& k) {
+template <class Kernel> [[gnu::noinline, gnu::target("avx2,fma")]] void run_avx2(const Kernel& k) {
     k(Avx2{});
 }
 #endif
-template <class Kernel>
-[[gnu::noinline]] void run_baseline(const Kernel& k) {
-    k(Baseline{});
-}
+template <class Kernel> [[gnu::noinline]] void run_baseline(const Kernel& k) { k(Baseline{}); }
 
 }  // namespace detail
 
 /// Run a kernel with the instructions of `at`, which must be of this processor.
-template <class Kernel>
-inline void dispatch(Simd at, const Kernel& kernel) {
+template <class Kernel> inline void dispatch(Simd at, const Kernel& kernel) {
 #if defined(__x86_64__)
     if (at == Simd::avx512) return detail::run_avx512(kernel);
     if (at == Simd::avx2) return detail::run_avx2(kernel);

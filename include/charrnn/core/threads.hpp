@@ -46,8 +46,7 @@ class Team {
     [[nodiscard]] std::size_t size() const { return errors_.size(); }
 
     /// Run `job` on every thread and wait. Nothing is allocated.
-    template <class Job>
-    void run(Job&& job) {
+    template <class Job> void run(Job&& job) {
         if (threads_.empty()) {
             job(std::size_t{0});
             return;

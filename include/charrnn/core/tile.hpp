@@ -10,8 +10,7 @@
 namespace charrnn::simd {
 
 /// The tile that fills the registers: `rows` rows by `vectors` vectors of columns.
-template <class Isa>
-struct TileShape {
+template <class Isa> struct TileShape {
     static constexpr int rows = 6;
     static constexpr int vectors = Isa::registers >= 32 ? 4 : 2;
 };
@@ -20,8 +19,8 @@ struct TileShape {
 /// Every element is summed in the same order whatever the tile's height, so a product does not depend on how
 /// its rows are grouped.
 template <int MR, int NV, class V, class T>
-CHARRNN_INLINE void tile(std::size_t depth, const T* a, std::size_t row_step, std::size_t depth_step, const T* b,
-                         std::size_t b_step, V (&acc)[MR][NV]) {
+CHARRNN_INLINE void tile(std::size_t depth, const T* a, std::size_t row_step, std::size_t depth_step,
+                         const T* b, std::size_t b_step, V (&acc)[MR][NV]) {
     for (std::size_t k = 0; k < depth; ++k) {
         V bv[NV];
         CHARRNN_UNROLL
@@ -38,8 +37,7 @@ CHARRNN_INLINE void tile(std::size_t depth, const T* a, std::size_t row_step, st
 }
 
 /// Call f.template operator()<MR>(first) for tiles of nearly equal height, at most Max, that cover n rows.
-template <int Max, class F>
-CHARRNN_INLINE void for_each_row_tile(std::size_t n, const F& f) {
+template <int Max, class F> CHARRNN_INLINE void for_each_row_tile(std::size_t n, const F& f) {
     if (n == 0) return;
     constexpr auto most = static_cast<std::size_t>(Max);
     const std::size_t tiles = (n + most - 1) / most;
@@ -49,7 +47,9 @@ CHARRNN_INLINE void for_each_row_tile(std::size_t n, const F& f) {
     for (std::size_t i = 0; i < tiles; ++i) {
         const std::size_t height = low + (i < higher ? 1 : 0);
         switch (height) {
-            case 1: f.template operator()<1>(first); break;
+            case 1:
+                f.template operator()<1>(first);
+                break;
             case 2:
                 if constexpr (Max >= 2) f.template operator()<2>(first);
                 break;
@@ -65,7 +65,8 @@ CHARRNN_INLINE void for_each_row_tile(std::size_t n, const F& f) {
             case 6:
                 if constexpr (Max >= 6) f.template operator()<6>(first);
                 break;
-            default: break;
+            default:
+                break;
         }
         first += height;
     }

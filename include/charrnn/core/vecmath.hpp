@@ -14,21 +14,19 @@ namespace charrnn::simd {
 
 namespace detail {
 
-template <class T>
-struct ExpConstants;
+template <class T> struct ExpConstants;
 
-template <>
-struct ExpConstants<float> {
+template <> struct ExpConstants<float> {
     static constexpr float round = 12582912.0F;  // 1.5 * 2^23: adding it rounds to an integer
     static constexpr float ln2_high = 0.693359375F, ln2_low = -2.12194440e-4F;
     static constexpr float lowest = -87.0F, highest = 88.0F;
     static constexpr int mantissa = 23;
-    static constexpr std::array<float, 6> q{0.5000000013498178F,   0.1666666668165913F,    0.04166646460202761F,
-                                            0.008333310889595021F, 0.0013933685862549954F, 0.00019891030647070637F};
+    static constexpr std::array<float, 6> q{0.5000000013498178F,    0.1666666668165913F,
+                                            0.04166646460202761F,   0.008333310889595021F,
+                                            0.0013933685862549954F, 0.00019891030647070637F};
 };
 
-template <>
-struct ExpConstants<double> {
+template <> struct ExpConstants<double> {
     static constexpr double round = 6755399441055744.0;  // 1.5 * 2^52
     static constexpr double ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10;
     static constexpr double lowest = -708.0, highest = 709.0;
@@ -49,8 +47,7 @@ struct ExpConstants<double> {
 };
 
 /// e^x = scale * (1 + p) with p = e^r - 1; x is clamped to where scale is a normal number.
-template <class V>
-CHARRNN_INLINE void exp_parts(const V& x_in, V& p, V& scale) {
+template <class V> CHARRNN_INLINE void exp_parts(const V& x_in, V& p, V& scale) {
     using T = typename V::scalar;
     using C = ExpConstants<T>;
     const V x = min(max(x_in, V::all(C::lowest)), V::all(C::highest));
@@ -73,22 +70,19 @@ CHARRNN_INLINE void exp_parts(const V& x_in, V& p, V& scale) {
 }  // namespace detail
 
 /// e^x; below -87 (double: -708) and above 88 (709) the value at that edge. A NaN stays a NaN.
-template <class V>
-CHARRNN_INLINE V exp(const V& x) {
+template <class V> CHARRNN_INLINE V exp(const V& x) {
     V p, scale;
     detail::exp_parts(x, p, scale);
     return fma(scale, p, scale);
 }
 
 /// 1 / (1 + e^-x).
-template <class V>
-CHARRNN_INLINE V sigmoid(const V& x) {
+template <class V> CHARRNN_INLINE V sigmoid(const V& x) {
     return typename V::scalar(1) / (typename V::scalar(1) + exp(-x));
 }
 
 /// tanh x = m / (m + 2) with m = e^2x - 1, which keeps the relative precision near zero.
-template <class V>
-CHARRNN_INLINE V tanh(const V& x) {
+template <class V> CHARRNN_INLINE V tanh(const V& x) {
     using T = typename V::scalar;
     V p, scale;
     detail::exp_parts(min(max(x + x, V::all(T(-40))), V::all(T(40))), p, scale);

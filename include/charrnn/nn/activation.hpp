@@ -21,38 +21,44 @@ struct Activation {
     double (*slope)(double x, double y) = nullptr;  ///< for Kind::custom
 
     /// y = f(x) on a vector.
-    template <class V>
-    CHARRNN_INLINE V apply(const V& x) const {
+    template <class V> CHARRNN_INLINE V apply(const V& x) const {
         switch (kind) {
-            case Kind::tanh: return simd::tanh(x);
-            case Kind::sigmoid: return simd::sigmoid(x);
-            case Kind::relu: return where_positive(x, x, V::all(0) * x);  // 0 * x keeps a NaN
+            case Kind::tanh:
+                return simd::tanh(x);
+            case Kind::sigmoid:
+                return simd::sigmoid(x);
+            case Kind::relu:
+                return where_positive(x, x, V::all(0) * x);  // 0 * x keeps a NaN
             case Kind::custom: {
                 V y = x;
                 for (std::size_t i = 0; i < V::size; ++i)
                     y.v[i] = static_cast<typename V::scalar>(value(static_cast<double>(x.v[i])));
                 return y;
             }
-            case Kind::identity: break;
+            case Kind::identity:
+                break;
         }
         return x;
     }
 
     /// dy/dx on a vector.
-    template <class V>
-    CHARRNN_INLINE V derivative(const V& x, const V& y) const {
+    template <class V> CHARRNN_INLINE V derivative(const V& x, const V& y) const {
         using T = typename V::scalar;
         switch (kind) {
-            case Kind::tanh: return T(1) - y * y;
-            case Kind::sigmoid: return y * (T(1) - y);
-            case Kind::relu: return where_positive(x, V::all(1), V::all(0));
+            case Kind::tanh:
+                return T(1) - y * y;
+            case Kind::sigmoid:
+                return y * (T(1) - y);
+            case Kind::relu:
+                return where_positive(x, V::all(1), V::all(0));
             case Kind::custom: {
                 V d = x;
                 for (std::size_t i = 0; i < V::size; ++i)
                     d.v[i] = static_cast<T>(slope(static_cast<double>(x.v[i]), static_cast<double>(y.v[i])));
                 return d;
             }
-            case Kind::identity: break;
+            case Kind::identity:
+                break;
         }
         return V::all(T(1));
     }

@@ -24,26 +24,18 @@ namespace charrnn {
 
 /// The parameters of a gated cell: Wi (D, input blocks * H), Wh (H, hidden blocks * H), b (gates * H), blocks
 /// side by side in the cell's storage order.
-template <class T>
-struct GatedParams {
+template <class T> struct GatedParams {
     using value_type = T;
     Matrix<T> Wi;
     Matrix<T> Wh;
     Vector<T> b;
 
-    template <class F>
-    void visit(F&& f) {
-        f("Wi", Wi), f("Wh", Wh), f("b", b);
-    }
-    template <class F>
-    void visit(F&& f) const {
-        f("Wi", Wi), f("Wh", Wh), f("b", b);
-    }
+    template <class F> void visit(F&& f) { f("Wi", Wi), f("Wh", Wh), f("b", b); }
+    template <class F> void visit(F&& f) const { f("Wi", Wi), f("Wh", Wh), f("b", b); }
 };
 
 /// Glorot-uniform parameters for a gated cell.
-template <class T, class Cell>
-GatedParams<T> glorot_gated(const Cell& cell, Random& random) {
+template <class T, class Cell> GatedParams<T> glorot_gated(const Cell& cell, Random& random) {
     GatedParams<T> p;
     p.Wi.resize({cell.in, Cell::input_blocks.size() * cell.out});
     p.Wh.resize({cell.out, Cell::hidden_blocks.size() * cell.out});
@@ -73,8 +65,8 @@ concept AnyCell = std::copyable<C> && requires(const C& cell, Random& random) {
 ///
 /// `input_blocks[i]` is the gate that block i of Wi belongs to, `hidden_blocks` likewise for Wh.
 template <class C>
-concept GatedCell = AnyCell<C> && requires(const C& cell, simd::Pack<float, 16> (&g)[C::gates],
-                                           simd::Pack<float, 16> (&s)[C::parts]) {
+concept GatedCell = AnyCell<C> &&
+    requires(const C& cell, simd::Pack<float, 16> (&g)[C::gates], simd::Pack<float, 16> (&s)[C::parts]) {
     { C::gates } -> std::convertible_to<std::size_t>;
     C::input_blocks.size();
     C::hidden_blocks.size();
@@ -83,8 +75,7 @@ concept GatedCell = AnyCell<C> && requires(const C& cell, simd::Pack<float, 16> 
 };
 
 /// The state of some lanes: parts of (n, H).
-template <class T, std::size_t Parts>
-struct StateView {
+template <class T, std::size_t Parts> struct StateView {
     View<T> part[Parts];
     View<T>& operator[](std::size_t i) { return part[i]; }
     const View<T>& operator[](std::size_t i) const { return part[i]; }
@@ -98,9 +89,9 @@ struct StateView {
 /// d_after is the whole gradient of the state after; d_x and d_before are written, d_params is added to.
 template <class C>
 concept StepCell = AnyCell<C> && !GatedCell<C> &&
-    requires(const C& cell, const typename C::template Params<float>& p, typename C::template Params<float>& d_p,
-             View<const float> x, View<float> d_x, StateView<const float, C::parts> in,
-             StateView<float, C::parts> out) {
+                   requires(const C& cell, const typename C::template Params<float>& p,
+                            typename C::template Params<float>& d_p, View<const float> x, View<float> d_x,
+                            StateView<const float, C::parts> in, StateView<float, C::parts> out) {
     { cell.tape_size() } -> std::convertible_to<std::size_t>;
     cell.step(p, x, in, out, d_x);
     cell.step_back(p, x, in, in, x, in, d_x, out, d_p);

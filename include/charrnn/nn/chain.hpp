@@ -39,8 +39,7 @@ Recur<RNNCell, T> RNN(std::size_t in, std::size_t out, Activation f = activation
 }
 
 /// The recurrent state of a whole model: one LayerState a layer.
-template <class T>
-using State = std::vector<LayerState<T>>;
+template <class T> using State = std::vector<LayerState<T>>;
 
 /// What a Chain and a Model have in common: all that training, sampling and files need.
 template <class M>
@@ -64,19 +63,18 @@ inline Plan plan_for(Plan plan, std::size_t layer) {
     return plan;
 }
 
-template <class T>
-LayerState<T> zero_layer_state(std::size_t parts, std::size_t lanes, std::size_t width) {
+template <class T> LayerState<T> zero_layer_state(std::size_t parts, std::size_t lanes, std::size_t width) {
     LayerState<T> s;
     for (std::size_t p = 0; p < parts; ++p) s.push_back(xt::zeros<T>({lanes, width}));
     return s;
 }
 
-inline void check_widths(std::size_t i, const std::string& before, std::size_t gives, const std::string& layer,
-                         std::size_t expects) {
+inline void check_widths(std::size_t i, const std::string& before, std::size_t gives,
+                         const std::string& layer, std::size_t expects) {
     if (gives != expects)
-        throw shape_error("Chain: layer " + std::to_string(i) + ", " + layer + ", expects D = " +
-                          std::to_string(expects) + ", but layer " + std::to_string(i - 1) + ", " + before +
-                          ", gives " + std::to_string(gives));
+        throw shape_error("Chain: layer " + std::to_string(i) + ", " + layer +
+                          ", expects D = " + std::to_string(expects) + ", but layer " +
+                          std::to_string(i - 1) + ", " + before + ", gives " + std::to_string(gives));
 }
 
 /// 117760 -> "117,760".
@@ -93,18 +91,18 @@ inline std::string with_commas(std::size_t n) {
 /// Shapes:  x (T, N, D) or ids (T, N) -> y (T, N, K), with D of the first layer and K of the last
 /// Errors:  shape_error where a layer does not fit the one before; does not compile where the types cannot fit
 /// Source:  Flux's Chain
-template <class... Ls>
-class Chain {
+template <class... Ls> class Chain {
     static constexpr bool with_softmax =
-        sizeof...(Ls) > 0 && std::is_same_v<std::tuple_element_t<sizeof...(Ls) - 1, std::tuple<Ls...>>, Softmax>;
+        sizeof...(Ls) > 0 &&
+        std::is_same_v<std::tuple_element_t<sizeof...(Ls) - 1, std::tuple<Ls...>>, Softmax>;
     static constexpr std::size_t depth = sizeof...(Ls) - (with_softmax ? 1 : 0);
-    template <std::size_t I>
-    using layer_type = std::tuple_element_t<I, std::tuple<Ls...>>;
+    template <std::size_t I> using layer_type = std::tuple_element_t<I, std::tuple<Ls...>>;
     static_assert(depth > 0, "a Chain needs at least one layer");
     static_assert((static_cast<std::size_t>(std::is_same_v<Ls, Softmax>) + ... + 0) == (with_softmax ? 1 : 0),
                   "softmax may only stand at the end of a Chain");
-    static_assert(((Layer<Ls> || std::is_same_v<Ls, Softmax>)&&...),
-                  "everything in a Chain must be a layer (see the concept charrnn::Layer): Recur, Dense, ...");
+    static_assert(
+        ((Layer<Ls> || std::is_same_v<Ls, Softmax>)&&...),
+        "everything in a Chain must be a layer (see the concept charrnn::Layer): Recur, Dense, ...");
 
   public:
     using value_type = typename layer_type<0>::value_type;
@@ -129,20 +127,15 @@ class Chain {
     [[nodiscard]] static constexpr std::size_t size() { return depth; }
     /// Whether the chain ends in softmax.
     [[nodiscard]] static constexpr bool ends_in_softmax() { return with_softmax; }
-    template <std::size_t I>
-    auto& layer() {
-        return std::get<I>(layers_);
-    }
-    template <std::size_t I>
-    const auto& layer() const {
-        return std::get<I>(layers_);
-    }
+    template <std::size_t I> auto& layer() { return std::get<I>(layers_); }
+    template <std::size_t I> const auto& layer() const { return std::get<I>(layers_); }
 
     /// All parameters by name, in the order of the layers.
     std::vector<Parameter<T>> parameters() {
         std::vector<Parameter<T>> list;
         for_each([&](std::size_t i, auto& layer) {
-            detail::append_parameters(list, "layers." + std::to_string(i) + "." + layer.prefix, layer.params());
+            detail::append_parameters(list, "layers." + std::to_string(i) + "." + layer.prefix,
+                                      layer.params());
         });
         return list;
     }
@@ -164,20 +157,14 @@ class Chain {
         return list;
     }
     /// The same chain with another scalar.
-    template <class U>
-    [[nodiscard]] auto cast() const {
-        return std::apply([](const auto&... layer) { return charrnn::Chain(cast_one<U>(layer)...); }, layers_);
+    template <class U> [[nodiscard]] auto cast() const {
+        return std::apply([](const auto&... layer) { return charrnn::Chain(cast_one<U>(layer)...); },
+                          layers_);
     }
 
     /// Call f(i, layer) for each layer.
-    template <class F>
-    void for_each(F&& f) {
-        each(*this, f, std::make_index_sequence<depth>());
-    }
-    template <class F>
-    void for_each(F&& f) const {
-        each(*this, f, std::make_index_sequence<depth>());
-    }
+    template <class F> void for_each(F&& f) { each(*this, f, std::make_index_sequence<depth>()); }
+    template <class F> void for_each(F&& f) const { each(*this, f, std::make_index_sequence<depth>()); }
 
     friend std::ostream& operator<<(std::ostream& out, const Chain& c) {
         out << "Chain(";
@@ -190,29 +177,21 @@ class Chain {
     static void each(Self& self, F& f, std::index_sequence<I...>) {
         (f(I, std::get<I>(self.layers_)), ...);
     }
-    template <class U>
-    static Softmax cast_one(const Softmax& s) {
-        return s;
-    }
-    template <class U, class L>
-    static auto cast_one(const L& layer) {
-        return layer.template cast<U>();
-    }
+    template <class U> static Softmax cast_one(const Softmax& s) { return s; }
+    template <class U, class L> static auto cast_one(const L& layer) { return layer.template cast<U>(); }
 
     std::tuple<Ls...> layers_;
 };
 
 /// How many parameters a model has.
-template <class M>
-std::size_t count_parameters(const M& model) {
+template <class M> std::size_t count_parameters(const M& model) {
     std::size_t n = 0;
     model.for_each([&](std::size_t, const auto& layer) { n += detail::count_parameters(layer.params()); });
     return n;
 }
 
 /// A model over several lines, with the number of parameters of each layer and in all, as Flux prints it.
-template <class M>
-std::string summary(const M& model) {
+template <class M> std::string summary(const M& model) {
     std::vector<std::pair<std::string, std::size_t>> lines;
     std::size_t width = 0;
     model.for_each([&](std::size_t, const auto& layer) {
@@ -224,7 +203,8 @@ std::string summary(const M& model) {
         s += "  " + text + std::string(width + 2 - text.size(), ' ') + "# " + detail::with_commas(count) +
              " parameters\n";
     if (model.ends_in_softmax()) s += "  softmax,\n";
-    return s + ")" + std::string(width + 3, ' ') + "# " + detail::with_commas(count_parameters(model)) + " in all";
+    return s + ")" + std::string(width + 3, ' ') + "# " + detail::with_commas(count_parameters(model)) +
+           " in all";
 }
 
 }  // namespace charrnn

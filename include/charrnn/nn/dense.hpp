@@ -14,41 +14,33 @@
 namespace charrnn {
 
 /// The parameters of a Dense layer: W (D, K), b (K).
-template <class T>
-struct DenseParams {
+template <class T> struct DenseParams {
     using value_type = T;
     Matrix<T> W;
     Vector<T> b;
 
-    template <class F>
-    void visit(F&& f) {
-        f("W", W), f("b", b);
-    }
-    template <class F>
-    void visit(F&& f) const {
-        f("W", W), f("b", b);
-    }
+    template <class F> void visit(F&& f) { f("W", W), f("b", b); }
+    template <class F> void visit(F&& f) const { f("W", W), f("b", b); }
 };
 
 namespace detail {
 
 /// y = f(x) on rows, or d_x = d_y * f'(x).
-template <class T>
-struct ActivateRows {
+template <class T> struct ActivateRows {
     Activation activation;
     View<const T> x;
     View<T> y;
     View<const T> d_y;  // none: forward
     View<T> d_x;
 
-    template <class Isa>
-    CHARRNN_INLINE void operator()(Isa) const {
+    template <class Isa> CHARRNN_INLINE void operator()(Isa) const {
         using V = typename Isa::template pack<T>;
         for (std::size_t r = 0; r < x.rows; ++r)
             for (std::size_t j = 0; j < x.cols; j += V::size) {
                 const V in = V::load(x.row(r) + j);
                 if (d_y)
-                    (V::load(d_y.row(r) + j) * activation.derivative(in, V::load(y.row(r) + j))).store(d_x.row(r) + j);
+                    (V::load(d_y.row(r) + j) * activation.derivative(in, V::load(y.row(r) + j)))
+                        .store(d_x.row(r) + j);
                 else
                     activation.apply(in).store(y.row(r) + j);
             }
@@ -63,8 +55,7 @@ struct ActivateRows {
 /// First values: Glorot uniform W, zero b.
 /// Errors:  value_error for a width of 0
 /// Source:  Flux's Dense
-template <class T = float>
-class Dense {
+template <class T = float> class Dense {
   public:
     using value_type = T;
     using Params = DenseParams<T>;
@@ -89,8 +80,7 @@ class Dense {
     [[nodiscard]] const Params& params() const { return params_; }
     static constexpr const char* prefix = "";
 
-    template <class U>
-    [[nodiscard]] Dense<U> cast() const {
+    template <class U> [[nodiscard]] Dense<U> cast() const {
         Random random;
         Dense<U> other(in_size(), out_size(), activation_, random);
         detail::convert(other.params(), params_);
@@ -117,7 +107,8 @@ class Dense {
             d_b_.resize(ld_);
             if (!plan.input_gradient) return;
             d_x_.resize(rows * x_ld_);
-            w_back_ = PackedMatrix<T>(level_, round_up(out_, unit), plain_columns(in_, unit), matmul_panel(level_));
+            w_back_ =
+                PackedMatrix<T>(level_, round_up(out_, unit), plain_columns(in_, unit), matmul_panel(level_));
         }
 
         [[nodiscard]] View<const T> output(std::size_t steps) const {
@@ -148,7 +139,8 @@ class Dense {
         const View<const T> w(params_.W.data(), in_size(), out_size());
         if (tape.plan_.ids)
             for (std::size_t i = part.begin(in_size()); i < part.end(in_size()); ++i)
-                for (std::size_t j = 0; j < out_size(); ++j) tape.table_[i * tape.ld_ + j] = w(i, j) + params_.b(j);
+                for (std::size_t j = 0; j < out_size(); ++j)
+                    tape.table_[i * tape.ld_ + j] = w(i, j) + params_.b(j);
         else
             tape.w_.pack(w, part);
         if (part.index == 0) std::copy_n(params_.b.data(), out_size(), tape.bias_.data());
@@ -191,7 +183,8 @@ class Dense {
         const std::size_t first = share.first * unit;
         const std::size_t last = std::min(share.last * unit, out_size());
         if (tape.plan_.ids) {
-            for (std::size_t i = 0; i < in_size(); ++i) std::fill(d_w.row(i) + first, d_w.row(i) + last, T(0));
+            for (std::size_t i = 0; i < in_size(); ++i)
+                std::fill(d_w.row(i) + first, d_w.row(i) + last, T(0));
             std::fill(tape.d_b_.data() + first, tape.d_b_.data() + last, T(0));
             for (std::size_t r = 0; r < rows; ++r)
                 for (std::size_t j = first; j < last; ++j) {
@@ -221,9 +214,9 @@ class Dense {
             const auto rows = [&](Buffer<T>& b) {
                 return View<T>(b.data() + (b.empty() ? 0 : r * tape.ld_), lanes.count, out_size(), tape.ld_);
             };
-            simd::dispatch(tape.level_, detail::ActivateRows<T>{activation_, rows(tape.pre_), rows(tape.y_),
-                                                                d_y ? d_y.slice(r, lanes.count) : d_y,
-                                                                rows(tape.d_pre_)});
+            simd::dispatch(tape.level_,
+                           detail::ActivateRows<T>{activation_, rows(tape.pre_), rows(tape.y_),
+                                                   d_y ? d_y.slice(r, lanes.count) : d_y, rows(tape.d_pre_)});
         }
     }
 
@@ -231,6 +224,6 @@ class Dense {
     Params params_;
 };
 
-Dense(std::size_t, std::size_t) -> Dense<float>;
+Dense(std::size_t, std::size_t)->Dense<float>;
 
 }  // namespace charrnn

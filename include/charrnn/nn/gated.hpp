@@ -21,19 +21,19 @@
 
 namespace charrnn::detail {
 
-template <class Cell>
-struct GateShape {
+template <class Cell> struct GateShape {
     static constexpr std::size_t gates = Cell::gates;
     static constexpr std::size_t parts = Cell::parts;
     static constexpr std::size_t hidden = Cell::hidden_blocks.size();
     /// Blocks of units in a panel: as many as make some four vectors.
     static constexpr std::size_t blocks = gates >= 3 ? 1 : 4 / gates;
-    static constexpr std::size_t vectors = gates * blocks;         ///< accumulators a row
-    static constexpr std::size_t hidden_vectors = hidden * blocks;  ///< of which the recurrent product feeds so many
+    static constexpr std::size_t vectors = gates * blocks;  ///< accumulators a row
+    static constexpr std::size_t hidden_vectors =
+        hidden * blocks;  ///< of which the recurrent product feeds so many
 
     template <class Isa>
-    static constexpr int rows = static_cast<int>(std::max<std::size_t>(
-        1, std::min<std::size_t>(6, (Isa::registers >= 32 ? 24 : 12) / vectors)));
+    static constexpr int rows = static_cast<int>(
+        std::max<std::size_t>(1, std::min<std::size_t>(6, (Isa::registers >= 32 ? 24 : 12) / vectors)));
 
     /// The accumulator that vector j of a panel of Wh feeds.
     static constexpr std::size_t accumulator(std::size_t j) {
@@ -62,13 +62,12 @@ std::vector<ColumnRun> gate_columns(std::size_t width, std::size_t padded, std::
 }
 
 /// One step of some lanes: gates = start + h Wh, then the cell's rule.
-template <class Cell, class T>
-struct GateStep {
+template <class Cell, class T> struct GateStep {
     const Cell& cell;
     const PackedMatrix<T>& wh;
-    std::size_t width;   // H
-    std::size_t padded;  // Hp
-    std::size_t count;   // lanes
+    std::size_t width;         // H
+    std::size_t padded;        // Hp
+    std::size_t count;         // lanes
     const std::uint32_t* ids;  // the row of `start` for each lane, or null: row n is lane n's
     const T* start;
     std::size_t start_ld;
@@ -78,8 +77,7 @@ struct GateStep {
     T* gates;
     std::size_t gate_ld;
 
-    template <int MR, class V>
-    CHARRNN_INLINE void block(std::size_t m, std::size_t panel) const {
+    template <int MR, class V> CHARRNN_INLINE void block(std::size_t m, std::size_t panel) const {
         using S = GateShape<Cell>;
         constexpr std::size_t vectors = S::vectors;
         V acc[MR][vectors];
@@ -115,19 +113,20 @@ struct GateStep {
                 CHARRNN_UNROLL
                 for (std::size_t j = 0; j < S::gates; ++j) g[j] = acc[i][u * S::gates + j];
                 CHARRNN_UNROLL
-                for (std::size_t p = 0; p < S::parts; ++p) s[p] = V::load(before + n * state_ld + p * padded + unit);
+                for (std::size_t p = 0; p < S::parts; ++p)
+                    s[p] = V::load(before + n * state_ld + p * padded + unit);
                 cell.gate(g, s);
                 CHARRNN_UNROLL
                 for (std::size_t j = 0; j < S::gates; ++j)
                     g[j].store(gates + n * gate_ld + unit * S::gates + j * V::size);
                 CHARRNN_UNROLL
-                for (std::size_t p = 0; p < S::parts; ++p) s[p].store(after + n * state_ld + p * padded + unit);
+                for (std::size_t p = 0; p < S::parts; ++p)
+                    s[p].store(after + n * state_ld + p * padded + unit);
             }
         }
     }
 
-    template <class Isa>
-    CHARRNN_INLINE void operator()(Isa) const {
+    template <class Isa> CHARRNN_INLINE void operator()(Isa) const {
         using V = typename Isa::template pack<T>;
         using S = GateShape<Cell>;
         const std::size_t panels = padded / (V::size * S::blocks);
@@ -139,8 +138,7 @@ struct GateStep {
 
 /// One step of some lanes backward, elementwise: gates become the gradient of the pre-activations, and `carry`,
 /// the gradient of the state after (without d_y), becomes that of the state before (without the product's share).
-template <class Cell, class T>
-struct GateStepBack {
+template <class Cell, class T> struct GateStepBack {
     const Cell& cell;
     std::size_t padded;
     std::size_t width;
@@ -154,8 +152,7 @@ struct GateStepBack {
     const T* d_y;
     std::size_t d_y_ld;
 
-    template <class Isa>
-    CHARRNN_INLINE void operator()(Isa) const {
+    template <class Isa> CHARRNN_INLINE void operator()(Isa) const {
         using V = typename Isa::template pack<T>;
         using S = GateShape<Cell>;
         for (std::size_t n = 0; n < count; ++n)
@@ -179,34 +176,34 @@ struct GateStepBack {
                 CHARRNN_UNROLL
                 for (std::size_t j = 0; j < S::gates; ++j) g[j].store(gate + j * V::size);
                 CHARRNN_UNROLL
-                for (std::size_t p = 0; p < S::parts; ++p) d[p].store(carry + n * state_ld + p * padded + unit);
+                for (std::size_t p = 0; p < S::parts; ++p)
+                    d[p].store(carry + n * state_ld + p * padded + unit);
             }
     }
 };
 
 /// table[ids[r]] += rows[r] for r ascending, for the vectors [first, last) of a row; the table is cleared first.
-template <class T>
-struct ScatterAdd {
+template <class T> struct ScatterAdd {
     View<T> table;
     View<const T> rows;
     const std::uint32_t* ids;
     std::size_t first, last;  // scalars
 
-    template <class Isa>
-    CHARRNN_INLINE void operator()(Isa) const {
+    template <class Isa> CHARRNN_INLINE void operator()(Isa) const {
         using V = typename Isa::template pack<T>;
-        for (std::size_t i = 0; i < table.rows; ++i) std::fill(table.row(i) + first, table.row(i) + last, T(0));
+        for (std::size_t i = 0; i < table.rows; ++i)
+            std::fill(table.row(i) + first, table.row(i) + last, T(0));
         for (std::size_t r = 0; r < rows.rows; ++r) {
             T* to = table.row(ids[r]);
             const T* from = rows.row(r);
-            for (std::size_t j = first; j < last; j += V::size) (V::load(to + j) + V::load(from + j)).store(to + j);
+            for (std::size_t j = first; j < last; j += V::size)
+                (V::load(to + j) + V::load(from + j)).store(to + j);
         }
     }
 };
 
 /// The workspace of a gated cell over a window.
-template <class Cell, class T>
-class GatedTape {
+template <class Cell, class T> class GatedTape {
     using Shape = GateShape<Cell>;
 
   public:
@@ -233,14 +230,16 @@ class GatedTape {
             wi_ = PackedMatrix<T>(level_, in_, order_, matmul_panel(level_));
         if (!plan.backward) return;
         carry_.resize(plan.extent.lanes * state_ld_);
-        wh_back_ = PackedMatrix<T>(level_, gate_columns_in_all, plain_columns(width_, unit_), matmul_panel(level_));
+        wh_back_ =
+            PackedMatrix<T>(level_, gate_columns_in_all, plain_columns(width_, unit_), matmul_panel(level_));
         d_wi_.resize(in_ * gate_ld_);
         d_wh_.resize(width_ * gate_ld_);
         d_b_.resize(gate_columns_in_all);
         if (!plan.input_gradient) return;
         d_x_ld_ = row_stride<T>(in_);
         d_x_.resize(rows * d_x_ld_);
-        wi_back_ = PackedMatrix<T>(level_, gate_columns_in_all, plain_columns(in_, unit_), matmul_panel(level_));
+        wi_back_ =
+            PackedMatrix<T>(level_, gate_columns_in_all, plain_columns(in_, unit_), matmul_panel(level_));
     }
 
     /// Renew the private copies of the weights.
@@ -254,7 +253,8 @@ class GatedTape {
                 for (std::size_t v = 0; v < order_.size(); ++v)
                     for (std::size_t j = 0; j < unit_; ++j) {
                         const T w = j < order_[v].count ? wi(i, order_[v].first + j) : T(0);
-                        out[v * unit_ + j] = w + (j < bias_order_[v].count ? p.b(bias_order_[v].first + j) : T(0));
+                        out[v * unit_ + j] =
+                            w + (j < bias_order_[v].count ? p.b(bias_order_[v].first + j) : T(0));
                     }
             }
         else
@@ -267,7 +267,8 @@ class GatedTape {
         if (plan_.input_gradient) wi_back_.pack_transposed(wi, order_, part);
     }
 
-    void forward(const Cell& cell, const Input<T>& x, const Context& context, std::size_t steps, Lanes lanes) {
+    void forward(const Cell& cell, const Input<T>& x, const Context& context, std::size_t steps,
+                 Lanes lanes) {
         if (!plan_.ids)
             matmul<T>(Rows<const T>::of(x.dense.data, x.dense.ld, n_lanes(), lanes, 0, steps), wi_,
                       Rows<T>::of(gates_.data(), gate_ld_, n_lanes(), lanes, 0, steps), bias_.data());
@@ -284,7 +285,8 @@ class GatedTape {
         }
     }
 
-    void backward(const Cell& cell, View<const T> d_y, const Context& context, std::size_t steps, Lanes lanes) {
+    void backward(const Cell& cell, View<const T> d_y, const Context& context, std::size_t steps,
+                  Lanes lanes) {
         T* carry = carry_.data() + lanes.first * state_ld_;
         std::fill(carry, carry + lanes.count * state_ld_, T(0));
         for (std::size_t t = steps; t-- > 0;) {
@@ -292,12 +294,13 @@ class GatedTape {
             if (context.truncate > 0 && (t + 1) % context.truncate == 0 && t + 1 < steps)
                 std::fill(carry, carry + lanes.count * state_ld_, T(0));
             T* gates = gates_.data() + row * gate_ld_;
-            simd::dispatch(level_, GateStepBack<Cell, T>{cell, padded_, width_, lanes.count,
-                                                         before(context) + row * state_ld_,
-                                                         state_row(row + n_lanes()), carry, state_ld_, gates,
-                                                         gate_ld_, d_y.row(row), d_y.ld});
+            simd::dispatch(
+                level_, GateStepBack<Cell, T>{cell, padded_, width_, lanes.count,
+                                              before(context) + row * state_ld_, state_row(row + n_lanes()),
+                                              carry, state_ld_, gates, gate_ld_, d_y.row(row), d_y.ld});
             if (t > 0 || plan_.state_gradient)
-                matmul<T>({gates, gate_ld_, lanes.count}, wh_back_, {carry, state_ld_, lanes.count}, nullptr, true);
+                matmul<T>({gates, gate_ld_, lanes.count}, wh_back_, {carry, state_ld_, lanes.count}, nullptr,
+                          true);
             if (context.begins != nullptr)
                 for (std::size_t n = 0; n < lanes.count; ++n)
                     if (context.begins[row + n] != 0)
@@ -308,7 +311,8 @@ class GatedTape {
                       Rows<T>::of(d_x_.data(), d_x_ld_, n_lanes(), lanes, 0, steps));
     }
 
-    void gradient(const Input<T>& x, const Context& context, std::size_t steps, GatedParams<T>& d, Part part) {
+    void gradient(const Input<T>& x, const Context& context, std::size_t steps, GatedParams<T>& d,
+                  Part part) {
         const std::size_t rows = steps * n_lanes();
         const std::size_t columns = padded_ * Shape::gates;
         const View<const T> gates(gates_.data(), rows, columns, gate_ld_);
@@ -318,9 +322,11 @@ class GatedTape {
         const Range share = outer_share(level_, bias_order_.size(), part);
         matmul_outer<T>(level_, h, gates, d_wh, d_b_.data(), part);
         if (plan_.ids)
-            simd::dispatch(level_, ScatterAdd<T>{d_wi, gates, x.ids, share.first * unit_, share.last * unit_});
+            simd::dispatch(level_,
+                           ScatterAdd<T>{d_wi, gates, x.ids, share.first * unit_, share.last * unit_});
         else
-            matmul_outer<T>(level_, View<const T>(x.dense.data, rows, in_, x.dense.ld), gates, d_wi, nullptr, part);
+            matmul_outer<T>(level_, View<const T>(x.dense.data, rows, in_, x.dense.ld), gates, d_wi, nullptr,
+                            part);
         for (std::size_t v = share.first; v < share.last; ++v) {
             unpack(d_wh, hidden_order_[v], v, d.Wh);
             unpack(d_wi, order_[v], v, d.Wi);

@@ -14,14 +14,14 @@ namespace charrnn {
 
 /// How check_gradients goes about it.
 struct GradientCheckOptions {
-    std::size_t steps = 5;       ///< T, the length of each window
-    std::size_t windows = 2;     ///< consecutive windows; the state goes from one to the next
-    std::size_t lanes = 3;       ///< N
-    std::size_t truncate = 0;    ///< cut the gradient every so many steps inside a window
-    std::size_t groups = 1;      ///< groups of lanes
-    bool ids = false;            ///< give the model ids instead of rows of numbers (then without d_input)
-    double step = 1e-4;          ///< of the central difference
-    double tolerance = 1e-7;     ///< |analytic - numeric| / max(|analytic|, |numeric|) for each array
+    std::size_t steps = 5;     ///< T, the length of each window
+    std::size_t windows = 2;   ///< consecutive windows; the state goes from one to the next
+    std::size_t lanes = 3;     ///< N
+    std::size_t truncate = 0;  ///< cut the gradient every so many steps inside a window
+    std::size_t groups = 1;    ///< groups of lanes
+    bool ids = false;          ///< give the model ids instead of rows of numbers (then without d_input)
+    double step = 1e-4;        ///< of the central difference
+    double tolerance = 1e-7;   ///< |analytic - numeric| / max(|analytic|, |numeric|) for each array
     std::uint64_t seed = 1;
 };
 
@@ -99,14 +99,14 @@ class GradientCheck {
             for (std::size_t i = 0; i < parameters_.size(); ++i)
                 compare(report, parameters_[i].name + suffix, parameters_[i].data, d_params[i], w, all);
             if (!options_.ids)
-                compare(report, "input" + suffix, x_.data() + w * options_.steps * options_.lanes * x_.shape(1), d_x,
-                        w, all);
+                compare(report, "input" + suffix,
+                        x_.data() + w * options_.steps * options_.lanes * x_.shape(1), d_x, w, all);
             for (std::size_t l = 0; l < d_state.size(); ++l)
                 for (std::size_t p = 0; p < d_state[l].size(); ++p) {
                     auto& start = starts_[w * segments()][l][p];
                     const std::vector<double> d(d_state[l][p].begin(), d_state[l][p].end());
-                    compare(report, "state " + std::to_string(l) + "." + std::to_string(p) + suffix, start.data(), d,
-                            w, first);
+                    compare(report, "state " + std::to_string(l) + "." + std::to_string(p) + suffix,
+                            start.data(), d, w, first);
                 }
         }
         return report;

@@ -23,8 +23,7 @@
 namespace charrnn {
 
 /// The recurrent state of a layer: its parts, each (N, H); none for a layer without state.
-template <class T>
-using LayerState = std::vector<Matrix<T>>;
+template <class T> using LayerState = std::vector<Matrix<T>>;
 
 /// A layer:
 ///
@@ -37,11 +36,11 @@ using LayerState = std::vector<Matrix<T>>;
 /// forward and backward are called for disjoint groups of lanes at the same time, prepare and gradient for
 /// disjoint parts.
 template <class L>
-concept Layer = std::copyable<L> && requires(const L& layer, L& mutable_layer, typename L::Tape& tape,
-                                             const typename L::Tape& const_tape, typename L::Params& d_params,
-                                             const Input<typename L::value_type>& x,
-                                             View<const typename L::value_type> d_y, const Context& context,
-                                             Lanes lanes, Part part, std::ostream& out) {
+concept Layer = std::copyable<L> &&
+    requires(const L& layer, L& mutable_layer, typename L::Tape& tape, const typename L::Tape& const_tape,
+             typename L::Params& d_params, const Input<typename L::value_type>& x,
+             View<const typename L::value_type> d_y, const Context& context, Lanes lanes, Part part,
+             std::ostream& out) {
     typename L::value_type;
     { layer.in_size() } -> std::same_as<std::size_t>;
     { layer.out_size() } -> std::same_as<std::size_t>;
@@ -57,16 +56,14 @@ concept Layer = std::copyable<L> && requires(const L& layer, L& mutable_layer, t
 };
 
 /// A type as one writes it, for messages: what operator<< prints.
-template <class L>
-std::string printed(const L& thing) {
+template <class L> std::string printed(const L& thing) {
     std::ostringstream out;
     out << thing;
     return out.str();
 }
 
 /// A layer at work, with its type erased: the layer, its tape and its gradient. One virtual call a window.
-template <class T>
-class Stage {
+template <class T> class Stage {
   public:
     virtual ~Stage() = default;
     Stage() = default;
@@ -92,8 +89,7 @@ class Stage {
 };
 
 /// The stage of a layer of type L, which must outlive it.
-template <Layer L>
-class StageOf final : public Stage<typename L::value_type> {
+template <Layer L> class StageOf final : public Stage<typename L::value_type> {
     using T = typename L::value_type;
 
   public:
@@ -120,7 +116,8 @@ class StageOf final : public Stage<typename L::value_type> {
     }
     void load(const LayerState<T>& state) override {
         if constexpr (has_state)
-            for (std::size_t p = 0; p < layer_.state_parts(); ++p) copy(View<const T>(view(state[p])), tape_.state(0, p));
+            for (std::size_t p = 0; p < layer_.state_parts(); ++p)
+                copy(View<const T>(view(state[p])), tape_.state(0, p));
     }
     void store(LayerState<T>& state, std::size_t steps) override {
         if constexpr (has_state)
@@ -141,7 +138,7 @@ class StageOf final : public Stage<typename L::value_type> {
     }
 
   private:
-    static constexpr bool has_state = requires(typename L::Tape& tape) { tape.state(0, 0); };
+    static constexpr bool has_state = requires(typename L::Tape & tape) { tape.state(0, 0); };
 
     static View<const T> view(const Matrix<T>& m) { return {m.data(), m.shape(0), m.shape(1)}; }
     static View<T> view(Matrix<T>& m) { return {m.data(), m.shape(0), m.shape(1)}; }
@@ -156,11 +153,9 @@ class StageOf final : public Stage<typename L::value_type> {
 };
 
 /// The parameters of a layer without any.
-template <class T>
-struct NoParams {
+template <class T> struct NoParams {
     using value_type = T;
-    template <class F>
-    void visit(F&&) const {}
+    template <class F> void visit(F&&) const {}
 };
 
 }  // namespace charrnn

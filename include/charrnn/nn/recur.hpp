@@ -21,8 +21,7 @@ namespace charrnn {
 /// Gradients stop at the window's edge, and inside it every Context::truncate steps.
 /// Errors:  value_error for a width of 0
 /// Source:  Werbos 1990 (back-propagation through time); Williams and Peng 1990 (truncation)
-template <Cell C, class T = float>
-class Recur {
+template <Cell C, class T = float> class Recur {
   public:
     using value_type = T;
     using Params = typename C::template Params<T>;
@@ -43,8 +42,7 @@ class Recur {
     static constexpr const char* prefix = "cell.";
 
     /// The same layer with another scalar.
-    template <class U>
-    [[nodiscard]] Recur<C, U> cast() const {
+    template <class U> [[nodiscard]] Recur<C, U> cast() const {
         Random random;
         Recur<C, U> other(cell_, random);
         detail::convert(other.params(), params_);
@@ -54,12 +52,14 @@ class Recur {
     /// The workspace: gated cells share one, cells with a step of their own another.
     struct Tape : std::conditional_t<GatedCell<C>, detail::GatedTape<C, T>, detail::StepTape<C, T>> {
         Tape(const Recur& layer, const Plan& plan)
-            : std::conditional_t<GatedCell<C>, detail::GatedTape<C, T>, detail::StepTape<C, T>>(layer.cell_, plan) {}
+            : std::conditional_t<GatedCell<C>, detail::GatedTape<C, T>, detail::StepTape<C, T>>(layer.cell_,
+                                                                                                plan) {}
     };
 
     void prepare(Tape& tape, Part part) const { tape.prepare(params_, part); }
 
-    void forward(Tape& tape, const Input<T>& x, const Context& context, std::size_t steps, Lanes lanes) const {
+    void forward(Tape& tape, const Input<T>& x, const Context& context, std::size_t steps,
+                 Lanes lanes) const {
         tape.forward(cell_, x, context, steps, lanes);
     }
 
@@ -79,7 +79,9 @@ class Recur {
             tape.gradient(d_params, part);
     }
 
-    friend std::ostream& operator<<(std::ostream& out, const Recur& r) { return out << "Recur(" << r.cell_ << ")"; }
+    friend std::ostream& operator<<(std::ostream& out, const Recur& r) {
+        return out << "Recur(" << r.cell_ << ")";
+    }
 
   private:
     static C check(C cell) {

@@ -22,8 +22,7 @@ namespace charrnn {
 ///
 /// A pass over a window is: load, then for each group of lanes forward, loss and backward, then for each part
 /// gradient, then store. Groups may run on different threads, and so may parts.
-template <class T>
-class Runner {
+template <class T> class Runner {
   public:
     template <SequenceModel M>
     Runner(const M& model, const Plan& plan)
@@ -74,10 +73,10 @@ class Runner {
     /// The cross-entropy of each of the group's rows, and with `scale` its gradient into d_output.
     void loss(const std::uint32_t* targets, const std::uint32_t* valid, std::size_t steps, Lanes lanes,
               const T* scale) {
-        simd::dispatch(simd::level(),
-                       detail::CrossEntropyRows<T>{output(steps), scale != nullptr ? d_output(steps) : View<T>(),
-                                                   targets, valid, plan_.extent.lanes, steps, lanes,
-                                                   scale != nullptr ? *scale : T(0), losses_.data()});
+        simd::dispatch(simd::level(), detail::CrossEntropyRows<T>{
+                                          output(steps), scale != nullptr ? d_output(steps) : View<T>(),
+                                          targets, valid, plan_.extent.lanes, steps, lanes,
+                                          scale != nullptr ? *scale : T(0), losses_.data()});
     }
     /// The sum of the rows' losses, in a fixed order.
     [[nodiscard]] double total_loss(std::size_t steps) const {
@@ -166,16 +165,17 @@ Tensor<T, 3> run_window(const M& model, const Input<T>& x, Extent extent, State<
     return result;
 }
 
-template <class T, class M>
-void check_state(const M& model, const State<T>& state, std::size_t lanes) {
+template <class T, class M> void check_state(const M& model, const State<T>& state, std::size_t lanes) {
     const State<T> expected = model.zero_state(lanes);
     bool same = state.size() == expected.size();
     for (std::size_t i = 0; same && i < state.size(); ++i) {
         same = state[i].size() == expected[i].size();
-        for (std::size_t p = 0; same && p < state[i].size(); ++p) same = state[i][p].shape() == expected[i][p].shape();
+        for (std::size_t p = 0; same && p < state[i].size(); ++p)
+            same = state[i][p].shape() == expected[i][p].shape();
     }
     if (!same)
-        throw shape_error(printed(model) + ": the state is of another model or number of lanes, expected that of " +
+        throw shape_error(printed(model) +
+                          ": the state is of another model or number of lanes, expected that of " +
                           "zero_state(" + std::to_string(lanes) + ")");
 }
 
@@ -194,7 +194,8 @@ Tensor<typename M::value_type, 3> forward(const M& model, const Tensor<typename 
                           std::to_string(x.shape(1)) + ", " + std::to_string(x.shape(2)) +
                           "), expected D = " + std::to_string(model.in_size()));
     detail::check_state(model, state, x.shape(1));
-    return detail::run_window<T>(model, {nullptr, View<const T>(x.data(), x.shape(0) * x.shape(1), x.shape(2))},
+    return detail::run_window<T>(model,
+                                 {nullptr, View<const T>(x.data(), x.shape(0) * x.shape(1), x.shape(2))},
                                  {x.shape(0), x.shape(1)}, state);
 }
 
@@ -203,20 +204,19 @@ template <SequenceModel M>
 Tensor<typename M::value_type, 3> forward(const M& model, const Matrix<std::uint32_t>& ids,
                                           State<typename M::value_type>& state) {
     detail::check_state(model, state, ids.shape(1));
-    return detail::run_window<typename M::value_type>(model, {ids.data(), {}}, {ids.shape(0), ids.shape(1)}, state);
+    return detail::run_window<typename M::value_type>(model, {ids.data(), {}}, {ids.shape(0), ids.shape(1)},
+                                                      state);
 }
 
 /// A model with its state kept inside, in Flux's manner: y = m(x) goes on where the last call stopped, m.reset()
 /// begins anew. The model is borrowed and not changed.
-template <SequenceModel M>
-class Stateful {
+template <SequenceModel M> class Stateful {
   public:
     explicit Stateful(const M& model) : model_(&model) {}
     explicit Stateful(M&&) = delete;
 
     /// As `forward`. A call with another number of lanes begins anew.
-    template <class X>
-    auto operator()(const X& x) {
+    template <class X> auto operator()(const X& x) {
         if (lanes_ != x.shape(1)) {
             lanes_ = x.shape(1);
             reset();

@@ -15,8 +15,7 @@ namespace charrnn::detail {
 /// The workspace of a cell that does its own step, over a window. Ids are turned into one-hot rows. The
 /// parameters' gradient is kept for each group of lanes and summed in the groups' order, so here, other than in
 /// a gated cell, the last bits depend on the number of groups (not on the number of threads).
-template <class Cell, class T>
-class StepTape {
+template <class Cell, class T> class StepTape {
     static constexpr std::size_t parts = Cell::parts;
     using Params = typename Cell::template Params<T>;
 
@@ -39,7 +38,8 @@ class StepTape {
         if (part.index == 0 && plan_.backward && d_params_.empty()) d_params_.assign(plan_.groups, p);
     }
 
-    void forward(const Cell& cell, const Input<T>& x, const Context& context, std::size_t steps, Lanes lanes) {
+    void forward(const Cell& cell, const Input<T>& x, const Context& context, std::size_t steps,
+                 Lanes lanes) {
         if (context.begins != nullptr && previous_.empty())
             throw value_error("Context::begins is given, but allow_begins() was not called");
         for (std::size_t t = 0; t < steps; ++t) {
@@ -74,14 +74,16 @@ class StepTape {
             if (context.truncate > 0 && (t + 1) % context.truncate == 0 && t + 1 < steps) clear(carry);
             for (std::size_t n = 0; n < lanes.count; ++n)
                 for (std::size_t j = 0; j < width_; ++j) carry[0](n, j) += d_y(row + n, j);
-            cell.step_back(*params_, input(x, row, lanes.count), read(parts_of(before(context), row, lanes.count)),
+            cell.step_back(*params_, input(x, row, lanes.count),
+                           read(parts_of(before(context), row, lanes.count)),
                            read(parts_of(state_, row + n_lanes(), lanes.count)), tape_at(row, lanes.count),
-                           read(carry), View<T>(d_x_.data() + row * d_x_ld_, lanes.count, in_, d_x_ld_), d_before,
-                           d_params_[lanes.group]);
+                           read(carry), View<T>(d_x_.data() + row * d_x_ld_, lanes.count, in_, d_x_ld_),
+                           d_before, d_params_[lanes.group]);
             for (std::size_t p = 0; p < parts; ++p)
                 for (std::size_t n = 0; n < lanes.count; ++n) {
                     const bool begins = context.begins != nullptr && context.begins[row + n] != 0;
-                    for (std::size_t j = 0; j < width_; ++j) carry[p](n, j) = begins ? T(0) : d_before[p](n, j);
+                    for (std::size_t j = 0; j < width_; ++j)
+                        carry[p](n, j) = begins ? T(0) : d_before[p](n, j);
                 }
         }
     }
@@ -103,7 +105,9 @@ class StepTape {
     [[nodiscard]] View<const T> output(std::size_t steps) const {
         return {state_.data() + n_lanes() * parts * width_, steps * n_lanes(), width_, parts * width_};
     }
-    [[nodiscard]] View<const T> d_input(std::size_t steps) const { return {d_x_.data(), steps * n_lanes(), in_, d_x_ld_}; }
+    [[nodiscard]] View<const T> d_input(std::size_t steps) const {
+        return {d_x_.data(), steps * n_lanes(), in_, d_x_ld_};
+    }
     [[nodiscard]] View<T> state(std::size_t t, std::size_t p) {
         return parts_of(state_, t * n_lanes(), n_lanes())[p];
     }
@@ -114,8 +118,7 @@ class StepTape {
 
   private:
     [[nodiscard]] std::size_t n_lanes() const { return plan_.extent.lanes; }
-    template <class B>
-    auto parts_of(B& buffer, std::size_t row, std::size_t count) const {
+    template <class B> auto parts_of(B& buffer, std::size_t row, std::size_t count) const {
         using U = std::remove_pointer_t<decltype(buffer.data())>;
         StateView<U, parts> s;
         for (std::size_t p = 0; p < parts; ++p)
@@ -132,7 +135,9 @@ class StepTape {
         for (std::size_t p = 0; p < parts; ++p)
             for (std::size_t n = 0; n < s[p].rows; ++n) std::fill_n(s[p].row(n), s[p].cols, T(0));
     }
-    const Buffer<T>& before(const Context& context) const { return context.begins != nullptr ? previous_ : state_; }
+    const Buffer<T>& before(const Context& context) const {
+        return context.begins != nullptr ? previous_ : state_;
+    }
     View<const T> input(const Input<T>& x, std::size_t row, std::size_t count) const {
         if (plan_.ids) return {one_hot_.data() + row * in_, count, in_};
         return {x.dense.row(row), count, in_, x.dense.ld};
