@@ -22,7 +22,8 @@ struct Context {
 };
 
 /// What a layer reads: characters' ids, or rows of numbers. Row t * N + n is step t of lane n.
-template <class T> struct Input {
+template <class T>
+struct Input {
     const std::uint32_t* ids = nullptr;  ///< (T, N), each below the layer's input width; null: `dense` counts
     View<const T> dense;                 ///< (T * N, D)
 };

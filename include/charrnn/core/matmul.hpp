@@ -32,7 +32,8 @@ inline std::vector<ColumnRun> plain_columns(std::size_t n, std::size_t unit) {
 
 /// A matrix of weights (K, columns) as the kernels read it: panels of a few vectors of columns, in a panel row k
 /// after row k. The columns may be taken in another order than the canonical one, and padded with zeros.
-template <class T> class PackedMatrix {
+template <class T>
+class PackedMatrix {
   public:
     PackedMatrix() = default;
     /// Room for `depth` rows of the given columns, `panel` vectors to a panel.
@@ -80,7 +81,8 @@ template <class T> class PackedMatrix {
     }
 
   private:
-    template <class F> void each_vector(Part part, const F& f) {
+    template <class F>
+    void each_vector(Part part, const F& f) {
         const std::size_t n = columns_.size();
         for (std::size_t v = part.begin(n); v < part.end(n); ++v) {
             const std::size_t first = v / panel_ * panel_;
@@ -98,7 +100,8 @@ template <class T> class PackedMatrix {
 };
 
 /// Some lanes of a window's rows: `steps` blocks of `count` rows.
-template <class T> struct Rows {
+template <class T>
+struct Rows {
     T* data = nullptr;
     std::size_t ld = 0;         ///< from a row to the next
     std::size_t count = 0;      ///< rows in a block
@@ -120,11 +123,13 @@ template <class T> struct Rows {
 namespace detail {
 
 /// How deep a chunk of the inner extent may be for one panel to stay in the first-level cache.
-template <class T> constexpr std::size_t chunk_depth(std::size_t vectors, std::size_t unit) {
+template <class T>
+constexpr std::size_t chunk_depth(std::size_t vectors, std::size_t unit) {
     return std::max<std::size_t>(32, (std::size_t{32} << 10U) / (vectors * unit * sizeof(T)));
 }
 
-template <class T> struct MatmulKernel {
+template <class T>
+struct MatmulKernel {
     Rows<const T> a;
     const PackedMatrix<T>* b;
     Rows<T> c;
@@ -167,7 +172,8 @@ template <class T> struct MatmulKernel {
                              __attribute__((always_inline)) { block<MR, NV, V>(t, m, v, k0, k1); });
     }
 
-    template <class Isa> CHARRNN_INLINE void operator()(Isa) const {
+    template <class Isa>
+    CHARRNN_INLINE void operator()(Isa) const {
         constexpr int most = simd::TileShape<Isa>::vectors;
         const std::size_t depth = b->depth();
         const std::size_t chunk = chunk_depth<T>(most, b->unit());
@@ -220,7 +226,8 @@ inline Range outer_share(Simd level, std::size_t vectors, Part part) {
 
 namespace detail {
 
-template <class T> struct OuterKernel {
+template <class T>
+struct OuterKernel {
     View<const T> a;
     View<const T> b;
     View<T> c;
@@ -268,7 +275,8 @@ template <class T> struct OuterKernel {
         for (int j = 0; j < NV; ++j) s[j].store(sums + (v + static_cast<std::size_t>(j)) * V::size);
     }
 
-    template <class Isa> CHARRNN_INLINE void operator()(Isa) const {
+    template <class Isa>
+    CHARRNN_INLINE void operator()(Isa) const {
         using V = typename Isa::template pack<T>;
         constexpr int most = simd::TileShape<Isa>::vectors;
         const std::size_t vectors = (b.cols + V::size - 1) / V::size;

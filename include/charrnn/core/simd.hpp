@@ -47,7 +47,8 @@ inline std::string_view name(Simd simd) {
 namespace simd {
 
 /// A vector of Bytes / sizeof(T) scalars.
-template <class T, int Bytes> struct Pack {
+template <class T, int Bytes>
+struct Pack {
     using scalar = T;
     using integer = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
     static constexpr int bytes = Bytes;
@@ -94,11 +95,13 @@ template <class T, int Bytes> struct Pack {
 };
 
 /// What a kernel knows of the instruction set it is compiled for.
-template <Simd Level, int Bytes, int Registers> struct Isa {
+template <Simd Level, int Bytes, int Registers>
+struct Isa {
     static constexpr Simd level = Level;
     static constexpr int bytes = Bytes;          ///< width of a vector register
     static constexpr int registers = Registers;  ///< how many there are
-    template <class T> using pack = Pack<T, Bytes>;
+    template <class T>
+    using pack = Pack<T, Bytes>;
 };
 
 using Baseline = Isa<Simd::baseline, 16, 16>;
@@ -142,16 +145,21 @@ template <class Kernel>
     const Kernel& k) {
     k(Avx512{});
 }
-template <class Kernel> [[gnu::noinline, gnu::target("avx2,fma")]] void run_avx2(const Kernel& k) {
+template <class Kernel>
+[[gnu::noinline, gnu::target("avx2,fma")]] void run_avx2(const Kernel& k) {
     k(Avx2{});
 }
 #endif
-template <class Kernel> [[gnu::noinline]] void run_baseline(const Kernel& k) { k(Baseline{}); }
+template <class Kernel>
+[[gnu::noinline]] void run_baseline(const Kernel& k) {
+    k(Baseline{});
+}
 
 }  // namespace detail
 
 /// Run a kernel with the instructions of `at`, which must be of this processor.
-template <class Kernel> inline void dispatch(Simd at, const Kernel& kernel) {
+template <class Kernel>
+inline void dispatch(Simd at, const Kernel& kernel) {
 #if defined(__x86_64__)
     if (at == Simd::avx512) return detail::run_avx512(kernel);
     if (at == Simd::avx2) return detail::run_avx2(kernel);

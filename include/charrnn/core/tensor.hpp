@@ -21,7 +21,9 @@ namespace charrnn {
 template <class T, std::size_t R>
 using Tensor = xt::xtensor<T, R, xt::layout_type::row_major, std::allocator<T>>;
 
-template <class T> using Vector = Tensor<T, 1>;
-template <class T> using Matrix = Tensor<T, 2>;
+template <class T>
+using Vector = Tensor<T, 1>;
+template <class T>
+using Matrix = Tensor<T, 2>;
 
 }  // namespace charrnn

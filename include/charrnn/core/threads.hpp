@@ -1,11 +1,11 @@
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <barrier>
 #include <cstddef>
 #include <exception>
-#include <functional>
 #include <memory>
-#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -23,8 +23,9 @@ inline std::size_t hardware_threads() {
     return n == 0 ? 1 : n;
 }
 
-/// A team of `size` threads, the caller's among them. `run(job)` calls job(0), ..., job(size - 1), each on its
-/// own thread, and returns when all are done. An exception of a job is thrown again by run.
+/// A team of `size` threads, the caller's among them. `run(first, second, ...)` calls each job as job(i) on thread
+/// i = 0, ..., size - 1; a job begins when all threads are done with the one before. run returns when all are
+/// done. After an exception no further job begins, and run throws it again.
 class Team {
   public:
     /// Errors: value_error for no threads.
@@ -37,48 +38,66 @@ class Team {
     }
     ~Team() {
         if (threads_.empty()) return;
-        job_ = nullptr;
-        barrier_->arrive_and_wait();  // the threads see that there is no job, and end
+        job_count_ = 0;
+        barrier_->arrive_and_wait();  // the threads see that there is nothing to do, and end
     }
     Team(const Team&) = delete;
     Team& operator=(const Team&) = delete;
 
     [[nodiscard]] std::size_t size() const { return errors_.size(); }
 
-    /// Run `job` on every thread and wait. Nothing is allocated.
-    template <class Job> void run(Job&& job) {
+    /// Run the jobs, one after the other, each on every thread. Nothing is allocated.
+    template <class... Jobs>
+    void run(Jobs&&... jobs) {
         if (threads_.empty()) {
-            job(std::size_t{0});
+            (jobs(std::size_t{0}), ...);
             return;
         }
-        call_ = [](void* j, std::size_t i) { (*static_cast<std::remove_reference_t<Job>*>(j))(i); };
-        job_ = const_cast<void*>(static_cast<const void*>(&job));
-        barrier_->arrive_and_wait();  // begin
-        guarded(0);
-        barrier_->arrive_and_wait();  // end
+        const std::array<Job, sizeof...(Jobs)> list{Job::of(jobs)...};
+        jobs_ = list.data();
+        job_count_ = list.size();
+        failed_.store(false, std::memory_order_relaxed);
+        barrier_->arrive_and_wait();
+        take_part(0);
         for (auto& e : errors_)
             if (e) std::rethrow_exception(std::exchange(e, nullptr));
     }
 
   private:
+    struct Job {
+        void* job;
+        void (*call)(void*, std::size_t);
+
+        template <class F>
+        static Job of(F& f) {
+            return {const_cast<void*>(static_cast<const void*>(&f)),
+                    [](void* j, std::size_t i) { (*static_cast<F*>(j))(i); }};
+        }
+    };
+
     void work(std::size_t i) {
         for (;;) {
             barrier_->arrive_and_wait();
-            if (job_ == nullptr) return;
-            guarded(i);
+            if (job_count_ == 0) return;
+            take_part(i);
+        }
+    }
+    void take_part(std::size_t i) {
+        const std::size_t count = job_count_;
+        for (std::size_t j = 0; j < count; ++j) {
+            try {
+                if (!failed_.load(std::memory_order_relaxed)) jobs_[j].call(jobs_[j].job, i);
+            } catch (...) {
+                errors_[i] = std::current_exception();
+                failed_.store(true, std::memory_order_relaxed);
+            }
             barrier_->arrive_and_wait();
         }
     }
-    void guarded(std::size_t i) {
-        try {
-            call_(job_, i);
-        } catch (...) {
-            errors_[i] = std::current_exception();
-        }
-    }
 
-    void* job_ = nullptr;
-    void (*call_)(void*, std::size_t) = nullptr;
+    const Job* jobs_ = nullptr;
+    std::size_t job_count_ = 0;
+    std::atomic<bool> failed_{false};
     std::vector<std::exception_ptr> errors_;
     std::unique_ptr<std::barrier<>> barrier_;
     std::vector<std::jthread> threads_;

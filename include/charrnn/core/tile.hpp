@@ -10,7 +10,8 @@
 namespace charrnn::simd {
 
 /// The tile that fills the registers: `rows` rows by `vectors` vectors of columns.
-template <class Isa> struct TileShape {
+template <class Isa>
+struct TileShape {
     static constexpr int rows = 6;
     static constexpr int vectors = Isa::registers >= 32 ? 4 : 2;
 };
@@ -37,7 +38,8 @@ CHARRNN_INLINE void tile(std::size_t depth, const T* a, std::size_t row_step, st
 }
 
 /// Call f.template operator()<MR>(first) for tiles of nearly equal height, at most Max, that cover n rows.
-template <int Max, class F> CHARRNN_INLINE void for_each_row_tile(std::size_t n, const F& f) {
+template <int Max, class F>
+CHARRNN_INLINE void for_each_row_tile(std::size_t n, const F& f) {
     if (n == 0) return;
     constexpr auto most = static_cast<std::size_t>(Max);
     const std::size_t tiles = (n + most - 1) / most;

@@ -14,9 +14,11 @@ namespace charrnn::simd {
 
 namespace detail {
 
-template <class T> struct ExpConstants;
+template <class T>
+struct ExpConstants;
 
-template <> struct ExpConstants<float> {
+template <>
+struct ExpConstants<float> {
     static constexpr float round = 12582912.0F;  // 1.5 * 2^23: adding it rounds to an integer
     static constexpr float ln2_high = 0.693359375F, ln2_low = -2.12194440e-4F;
     static constexpr float lowest = -87.0F, highest = 88.0F;
@@ -26,7 +28,8 @@ template <> struct ExpConstants<float> {
                                             0.0013933685862549954F, 0.00019891030647070637F};
 };
 
-template <> struct ExpConstants<double> {
+template <>
+struct ExpConstants<double> {
     static constexpr double round = 6755399441055744.0;  // 1.5 * 2^52
     static constexpr double ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10;
     static constexpr double lowest = -708.0, highest = 709.0;
@@ -47,7 +50,8 @@ template <> struct ExpConstants<double> {
 };
 
 /// e^x = scale * (1 + p) with p = e^r - 1; x is clamped to where scale is a normal number.
-template <class V> CHARRNN_INLINE void exp_parts(const V& x_in, V& p, V& scale) {
+template <class V>
+CHARRNN_INLINE void exp_parts(const V& x_in, V& p, V& scale) {
     using T = typename V::scalar;
     using C = ExpConstants<T>;
     const V x = min(max(x_in, V::all(C::lowest)), V::all(C::highest));
@@ -70,24 +74,46 @@ template <class V> CHARRNN_INLINE void exp_parts(const V& x_in, V& p, V& scale) 
 }  // namespace detail
 
 /// e^x; below -87 (double: -708) and above 88 (709) the value at that edge. A NaN stays a NaN.
-template <class V> CHARRNN_INLINE V exp(const V& x) {
+template <class V>
+CHARRNN_INLINE V exp(const V& x) {
     V p, scale;
     detail::exp_parts(x, p, scale);
     return fma(scale, p, scale);
 }
 
 /// 1 / (1 + e^-x).
-template <class V> CHARRNN_INLINE V sigmoid(const V& x) {
+template <class V>
+CHARRNN_INLINE V sigmoid(const V& x) {
     return typename V::scalar(1) / (typename V::scalar(1) + exp(-x));
 }
 
 /// tanh x = m / (m + 2) with m = e^2x - 1, which keeps the relative precision near zero.
-template <class V> CHARRNN_INLINE V tanh(const V& x) {
+template <class V>
+CHARRNN_INLINE V tanh(const V& x) {
     using T = typename V::scalar;
     V p, scale;
     detail::exp_parts(min(max(x + x, V::all(T(-40))), V::all(T(40))), p, scale);
     const V m = fma(scale, p, scale - V::all(T(1)));
     return m / (m + V::all(T(2)));
+}
+
+/// The square root of x >= 0, to the last place or the one before; x below the smallest normal number gives about
+/// zero. Source: Newton's iteration for 1 / sqrt x from the well-known integer guess, and one correction.
+template <class V>
+CHARRNN_INLINE V sqrt(const V& x) {
+    using T = typename V::scalar;
+    constexpr bool single = sizeof(T) == 4;
+    constexpr auto guess = static_cast<typename V::integer>(single ? 0x5F375A86LL : 0x5FE6EB50C7B537A9LL);
+    typename V::bits bits;
+    __builtin_memcpy(&bits, &x.v, sizeof bits);
+    bits = guess - (bits >> 1);
+    V y;
+    __builtin_memcpy(&y.v, &bits, sizeof bits);
+    const V half = T(0.5) * x;
+    CHARRNN_UNROLL
+    for (int i = 0; i < (single ? 3 : 4); ++i) y = y * (T(1.5) - half * y * y);
+    const V s = x * y;
+    return fma(T(0.5) * y, x - s * s, s);
 }
 
 }  // namespace charrnn::simd

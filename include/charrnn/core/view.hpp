@@ -9,7 +9,8 @@
 namespace charrnn {
 
 /// A view of a row-major matrix whose rows stand `ld` scalars apart.
-template <class T> struct View {
+template <class T>
+struct View {
     T* data = nullptr;
     std::size_t rows = 0;
     std::size_t cols = 0;

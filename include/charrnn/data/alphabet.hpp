@@ -241,7 +241,8 @@ class Alphabet {
         });
     }
 
-    template <class Scan> Ids encode_with(std::size_t size, Unknown unknown, const Scan& scan) const {
+    template <class Scan>
+    Ids encode_with(std::size_t size, Unknown unknown, const Scan& scan) const {
         if (symbols_.size() <= 0x100) return Ids(encode_as<std::uint8_t>(size, unknown, scan));
         if (symbols_.size() <= 0x10000) return Ids(encode_as<std::uint16_t>(size, unknown, scan));
         return Ids(encode_as<std::uint32_t>(size, unknown, scan));
@@ -291,7 +292,8 @@ class Alphabet {
                          ", which the text has at position " + std::to_string(position));
     }
 
-    template <class Id> std::string decode_all(std::span<const Id> ids) const {
+    template <class Id>
+    std::string decode_all(std::span<const Id> ids) const {
         std::string text;
         text.reserve(ids.size());
         for (const Id id : ids) append_to(text, id);

@@ -16,12 +16,14 @@ namespace charrnn {
 
 namespace detail {
 
-template <class Sequence> Sequence piece(const Sequence& xs, std::size_t first, std::size_t count) {
+template <class Sequence>
+Sequence piece(const Sequence& xs, std::size_t first, std::size_t count) {
     const auto begin = xs.begin() + static_cast<typename Sequence::difference_type>(first);
     return Sequence(begin, begin + static_cast<typename Sequence::difference_type>(count));
 }
 
-template <class T> std::span<T> piece(const std::span<T>& xs, std::size_t first, std::size_t count) {
+template <class T>
+std::span<T> piece(const std::span<T>& xs, std::size_t first, std::size_t count) {
     return xs.subspan(first, count);
 }
 
@@ -31,7 +33,8 @@ template <class T> std::span<T> piece(const std::span<T>& xs, std::size_t first,
 /// Pieces are of the sequence's own type: a vector, a string, or spans into the same memory.
 /// Errors: value_error if length is 0.
 /// Source: Julia's Iterators.partition
-template <class Sequence> std::vector<Sequence> partition(const Sequence& xs, std::size_t length) {
+template <class Sequence>
+std::vector<Sequence> partition(const Sequence& xs, std::size_t length) {
     if (length == 0) throw value_error("partition: pieces of 0 elements; give at least 1");
     std::vector<Sequence> pieces;
     pieces.reserve(xs.size() / length + 1);
@@ -47,7 +50,8 @@ template <class Sequence> std::vector<Sequence> partition(const Sequence& xs, st
 /// many already hold everything: 5 elements make 3 pieces for n = 4, and 5 for n = 8.
 /// Errors: value_error if n is 0.
 /// Source: Flux.jl, src/utils.jl, `chunk`
-template <class Sequence> std::vector<Sequence> chunk(const Sequence& xs, std::size_t n) {
+template <class Sequence>
+std::vector<Sequence> chunk(const Sequence& xs, std::size_t n) {
     if (n == 0) throw value_error("chunk: 0 pieces; give at least 1");
     if (xs.size() == 0) return {};
     return partition(xs, xs.size() / n + (xs.size() % n == 0 ? 0 : 1));

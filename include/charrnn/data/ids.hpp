@@ -25,7 +25,8 @@ class Ids {
 
     /// Calls f with the ids as a std::span of const uint8_t, uint16_t or uint32_t and returns what it
     /// returns.
-    template <class F> decltype(auto) visit(F&& f) const {
+    template <class F>
+    decltype(auto) visit(F&& f) const {
         // Not std::visit: it may throw for a variant without a value, which this one cannot be.
         if (const auto* one = std::get_if<std::vector<std::uint8_t>>(&ids_)) return f(std::span(*one));
         if (const auto* two = std::get_if<std::vector<std::uint16_t>>(&ids_)) return f(std::span(*two));

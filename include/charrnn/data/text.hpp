@@ -53,7 +53,10 @@ class Text {
     Encoding encoding() const noexcept { return encoding_; }
 
     /// Calls f(c) with each character's code point (or byte) in order.
-    template <class F> void for_each(F&& f) const { for_each_code_point(bytes_, encoding_, f); }
+    template <class F>
+    void for_each(F&& f) const {
+        for_each_code_point(bytes_, encoding_, f);
+    }
 
     /// Its bytes as a string of their own.
     std::string str() const { return std::string(bytes_); }

@@ -112,7 +112,8 @@ void scan(std::string_view bytes, Encoding encoding, OnRun&& on_run, OnCharacter
 
 /// Calls f(c) for every character of the text in order; c is a code point (utf8) or a byte (bytes).
 /// Errors: none of its own.
-template <class F> void for_each_code_point(std::string_view bytes, Encoding encoding, F&& f) {
+template <class F>
+void for_each_code_point(std::string_view bytes, Encoding encoding, F&& f) {
     detail::scan(
         bytes, encoding,
         [&f](const unsigned char* p, const unsigned char* q) {
@@ -122,7 +123,8 @@ template <class F> void for_each_code_point(std::string_view bytes, Encoding enc
 }
 
 /// The same for UTF-8.
-template <class F> void for_each_code_point(std::string_view bytes, F&& f) {
+template <class F>
+void for_each_code_point(std::string_view bytes, F&& f) {
     for_each_code_point(bytes, Encoding::utf8, f);
 }
 

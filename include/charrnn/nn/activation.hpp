@@ -21,7 +21,8 @@ struct Activation {
     double (*slope)(double x, double y) = nullptr;  ///< for Kind::custom
 
     /// y = f(x) on a vector.
-    template <class V> CHARRNN_INLINE V apply(const V& x) const {
+    template <class V>
+    CHARRNN_INLINE V apply(const V& x) const {
         switch (kind) {
             case Kind::tanh:
                 return simd::tanh(x);
@@ -42,7 +43,8 @@ struct Activation {
     }
 
     /// dy/dx on a vector.
-    template <class V> CHARRNN_INLINE V derivative(const V& x, const V& y) const {
+    template <class V>
+    CHARRNN_INLINE V derivative(const V& x, const V& y) const {
         using T = typename V::scalar;
         switch (kind) {
             case Kind::tanh:

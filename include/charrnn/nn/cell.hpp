@@ -24,18 +24,26 @@ namespace charrnn {
 
 /// The parameters of a gated cell: Wi (D, input blocks * H), Wh (H, hidden blocks * H), b (gates * H), blocks
 /// side by side in the cell's storage order.
-template <class T> struct GatedParams {
+template <class T>
+struct GatedParams {
     using value_type = T;
     Matrix<T> Wi;
     Matrix<T> Wh;
     Vector<T> b;
 
-    template <class F> void visit(F&& f) { f("Wi", Wi), f("Wh", Wh), f("b", b); }
-    template <class F> void visit(F&& f) const { f("Wi", Wi), f("Wh", Wh), f("b", b); }
+    template <class F>
+    void visit(F&& f) {
+        f("Wi", Wi), f("Wh", Wh), f("b", b);
+    }
+    template <class F>
+    void visit(F&& f) const {
+        f("Wi", Wi), f("Wh", Wh), f("b", b);
+    }
 };
 
 /// Glorot-uniform parameters for a gated cell.
-template <class T, class Cell> GatedParams<T> glorot_gated(const Cell& cell, Random& random) {
+template <class T, class Cell>
+GatedParams<T> glorot_gated(const Cell& cell, Random& random) {
     GatedParams<T> p;
     p.Wi.resize({cell.in, Cell::input_blocks.size() * cell.out});
     p.Wh.resize({cell.out, Cell::hidden_blocks.size() * cell.out});
@@ -75,7 +83,8 @@ concept GatedCell = AnyCell<C> &&
 };
 
 /// The state of some lanes: parts of (n, H).
-template <class T, std::size_t Parts> struct StateView {
+template <class T, std::size_t Parts>
+struct StateView {
     View<T> part[Parts];
     View<T>& operator[](std::size_t i) { return part[i]; }
     const View<T>& operator[](std::size_t i) const { return part[i]; }

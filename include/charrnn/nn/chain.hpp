@@ -39,7 +39,8 @@ Recur<RNNCell, T> RNN(std::size_t in, std::size_t out, Activation f = activation
 }
 
 /// The recurrent state of a whole model: one LayerState a layer.
-template <class T> using State = std::vector<LayerState<T>>;
+template <class T>
+using State = std::vector<LayerState<T>>;
 
 /// What a Chain and a Model have in common: all that training, sampling and files need.
 template <class M>
@@ -63,7 +64,8 @@ inline Plan plan_for(Plan plan, std::size_t layer) {
     return plan;
 }
 
-template <class T> LayerState<T> zero_layer_state(std::size_t parts, std::size_t lanes, std::size_t width) {
+template <class T>
+LayerState<T> zero_layer_state(std::size_t parts, std::size_t lanes, std::size_t width) {
     LayerState<T> s;
     for (std::size_t p = 0; p < parts; ++p) s.push_back(xt::zeros<T>({lanes, width}));
     return s;
@@ -91,12 +93,14 @@ inline std::string with_commas(std::size_t n) {
 /// Shapes:  x (T, N, D) or ids (T, N) -> y (T, N, K), with D of the first layer and K of the last
 /// Errors:  shape_error where a layer does not fit the one before; does not compile where the types cannot fit
 /// Source:  Flux's Chain
-template <class... Ls> class Chain {
+template <class... Ls>
+class Chain {
     static constexpr bool with_softmax =
         sizeof...(Ls) > 0 &&
         std::is_same_v<std::tuple_element_t<sizeof...(Ls) - 1, std::tuple<Ls...>>, Softmax>;
     static constexpr std::size_t depth = sizeof...(Ls) - (with_softmax ? 1 : 0);
-    template <std::size_t I> using layer_type = std::tuple_element_t<I, std::tuple<Ls...>>;
+    template <std::size_t I>
+    using layer_type = std::tuple_element_t<I, std::tuple<Ls...>>;
     static_assert(depth > 0, "a Chain needs at least one layer");
     static_assert((static_cast<std::size_t>(std::is_same_v<Ls, Softmax>) + ... + 0) == (with_softmax ? 1 : 0),
                   "softmax may only stand at the end of a Chain");
@@ -127,8 +131,14 @@ template <class... Ls> class Chain {
     [[nodiscard]] static constexpr std::size_t size() { return depth; }
     /// Whether the chain ends in softmax.
     [[nodiscard]] static constexpr bool ends_in_softmax() { return with_softmax; }
-    template <std::size_t I> auto& layer() { return std::get<I>(layers_); }
-    template <std::size_t I> const auto& layer() const { return std::get<I>(layers_); }
+    template <std::size_t I>
+    auto& layer() {
+        return std::get<I>(layers_);
+    }
+    template <std::size_t I>
+    const auto& layer() const {
+        return std::get<I>(layers_);
+    }
 
     /// All parameters by name, in the order of the layers.
     std::vector<Parameter<T>> parameters() {
@@ -157,14 +167,21 @@ template <class... Ls> class Chain {
         return list;
     }
     /// The same chain with another scalar.
-    template <class U> [[nodiscard]] auto cast() const {
+    template <class U>
+    [[nodiscard]] auto cast() const {
         return std::apply([](const auto&... layer) { return charrnn::Chain(cast_one<U>(layer)...); },
                           layers_);
     }
 
     /// Call f(i, layer) for each layer.
-    template <class F> void for_each(F&& f) { each(*this, f, std::make_index_sequence<depth>()); }
-    template <class F> void for_each(F&& f) const { each(*this, f, std::make_index_sequence<depth>()); }
+    template <class F>
+    void for_each(F&& f) {
+        each(*this, f, std::make_index_sequence<depth>());
+    }
+    template <class F>
+    void for_each(F&& f) const {
+        each(*this, f, std::make_index_sequence<depth>());
+    }
 
     friend std::ostream& operator<<(std::ostream& out, const Chain& c) {
         out << "Chain(";
@@ -177,21 +194,29 @@ template <class... Ls> class Chain {
     static void each(Self& self, F& f, std::index_sequence<I...>) {
         (f(I, std::get<I>(self.layers_)), ...);
     }
-    template <class U> static Softmax cast_one(const Softmax& s) { return s; }
-    template <class U, class L> static auto cast_one(const L& layer) { return layer.template cast<U>(); }
+    template <class U>
+    static Softmax cast_one(const Softmax& s) {
+        return s;
+    }
+    template <class U, class L>
+    static auto cast_one(const L& layer) {
+        return layer.template cast<U>();
+    }
 
     std::tuple<Ls...> layers_;
 };
 
 /// How many parameters a model has.
-template <class M> std::size_t count_parameters(const M& model) {
+template <class M>
+std::size_t count_parameters(const M& model) {
     std::size_t n = 0;
     model.for_each([&](std::size_t, const auto& layer) { n += detail::count_parameters(layer.params()); });
     return n;
 }
 
 /// A model over several lines, with the number of parameters of each layer and in all, as Flux prints it.
-template <class M> std::string summary(const M& model) {
+template <class M>
+std::string summary(const M& model) {
     std::vector<std::pair<std::string, std::size_t>> lines;
     std::size_t width = 0;
     model.for_each([&](std::size_t, const auto& layer) {

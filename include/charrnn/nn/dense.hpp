@@ -14,26 +14,35 @@
 namespace charrnn {
 
 /// The parameters of a Dense layer: W (D, K), b (K).
-template <class T> struct DenseParams {
+template <class T>
+struct DenseParams {
     using value_type = T;
     Matrix<T> W;
     Vector<T> b;
 
-    template <class F> void visit(F&& f) { f("W", W), f("b", b); }
-    template <class F> void visit(F&& f) const { f("W", W), f("b", b); }
+    template <class F>
+    void visit(F&& f) {
+        f("W", W), f("b", b);
+    }
+    template <class F>
+    void visit(F&& f) const {
+        f("W", W), f("b", b);
+    }
 };
 
 namespace detail {
 
 /// y = f(x) on rows, or d_x = d_y * f'(x).
-template <class T> struct ActivateRows {
+template <class T>
+struct ActivateRows {
     Activation activation;
     View<const T> x;
     View<T> y;
     View<const T> d_y;  // none: forward
     View<T> d_x;
 
-    template <class Isa> CHARRNN_INLINE void operator()(Isa) const {
+    template <class Isa>
+    CHARRNN_INLINE void operator()(Isa) const {
         using V = typename Isa::template pack<T>;
         for (std::size_t r = 0; r < x.rows; ++r)
             for (std::size_t j = 0; j < x.cols; j += V::size) {
@@ -55,7 +64,8 @@ template <class T> struct ActivateRows {
 /// First values: Glorot uniform W, zero b.
 /// Errors:  value_error for a width of 0
 /// Source:  Flux's Dense
-template <class T = float> class Dense {
+template <class T = float>
+class Dense {
   public:
     using value_type = T;
     using Params = DenseParams<T>;
@@ -80,7 +90,8 @@ template <class T = float> class Dense {
     [[nodiscard]] const Params& params() const { return params_; }
     static constexpr const char* prefix = "";
 
-    template <class U> [[nodiscard]] Dense<U> cast() const {
+    template <class U>
+    [[nodiscard]] Dense<U> cast() const {
         Random random;
         Dense<U> other(in_size(), out_size(), activation_, random);
         detail::convert(other.params(), params_);

@@ -21,7 +21,8 @@
 
 namespace charrnn::detail {
 
-template <class Cell> struct GateShape {
+template <class Cell>
+struct GateShape {
     static constexpr std::size_t gates = Cell::gates;
     static constexpr std::size_t parts = Cell::parts;
     static constexpr std::size_t hidden = Cell::hidden_blocks.size();
@@ -62,7 +63,8 @@ std::vector<ColumnRun> gate_columns(std::size_t width, std::size_t padded, std::
 }
 
 /// One step of some lanes: gates = start + h Wh, then the cell's rule.
-template <class Cell, class T> struct GateStep {
+template <class Cell, class T>
+struct GateStep {
     const Cell& cell;
     const PackedMatrix<T>& wh;
     std::size_t width;         // H
@@ -77,7 +79,8 @@ template <class Cell, class T> struct GateStep {
     T* gates;
     std::size_t gate_ld;
 
-    template <int MR, class V> CHARRNN_INLINE void block(std::size_t m, std::size_t panel) const {
+    template <int MR, class V>
+    CHARRNN_INLINE void block(std::size_t m, std::size_t panel) const {
         using S = GateShape<Cell>;
         constexpr std::size_t vectors = S::vectors;
         V acc[MR][vectors];
@@ -126,7 +129,8 @@ template <class Cell, class T> struct GateStep {
         }
     }
 
-    template <class Isa> CHARRNN_INLINE void operator()(Isa) const {
+    template <class Isa>
+    CHARRNN_INLINE void operator()(Isa) const {
         using V = typename Isa::template pack<T>;
         using S = GateShape<Cell>;
         const std::size_t panels = padded / (V::size * S::blocks);
@@ -138,7 +142,8 @@ template <class Cell, class T> struct GateStep {
 
 /// One step of some lanes backward, elementwise: gates become the gradient of the pre-activations, and `carry`,
 /// the gradient of the state after (without d_y), becomes that of the state before (without the product's share).
-template <class Cell, class T> struct GateStepBack {
+template <class Cell, class T>
+struct GateStepBack {
     const Cell& cell;
     std::size_t padded;
     std::size_t width;
@@ -152,7 +157,8 @@ template <class Cell, class T> struct GateStepBack {
     const T* d_y;
     std::size_t d_y_ld;
 
-    template <class Isa> CHARRNN_INLINE void operator()(Isa) const {
+    template <class Isa>
+    CHARRNN_INLINE void operator()(Isa) const {
         using V = typename Isa::template pack<T>;
         using S = GateShape<Cell>;
         for (std::size_t n = 0; n < count; ++n)
@@ -183,13 +189,15 @@ template <class Cell, class T> struct GateStepBack {
 };
 
 /// table[ids[r]] += rows[r] for r ascending, for the vectors [first, last) of a row; the table is cleared first.
-template <class T> struct ScatterAdd {
+template <class T>
+struct ScatterAdd {
     View<T> table;
     View<const T> rows;
     const std::uint32_t* ids;
     std::size_t first, last;  // scalars
 
-    template <class Isa> CHARRNN_INLINE void operator()(Isa) const {
+    template <class Isa>
+    CHARRNN_INLINE void operator()(Isa) const {
         using V = typename Isa::template pack<T>;
         for (std::size_t i = 0; i < table.rows; ++i)
             std::fill(table.row(i) + first, table.row(i) + last, T(0));
@@ -203,7 +211,8 @@ template <class T> struct ScatterAdd {
 };
 
 /// The workspace of a gated cell over a window.
-template <class Cell, class T> class GatedTape {
+template <class Cell, class T>
+class GatedTape {
     using Shape = GateShape<Cell>;
 
   public:

@@ -23,7 +23,8 @@
 namespace charrnn {
 
 /// The recurrent state of a layer: its parts, each (N, H); none for a layer without state.
-template <class T> using LayerState = std::vector<Matrix<T>>;
+template <class T>
+using LayerState = std::vector<Matrix<T>>;
 
 /// A layer:
 ///
@@ -56,14 +57,16 @@ concept Layer = std::copyable<L> &&
 };
 
 /// A type as one writes it, for messages: what operator<< prints.
-template <class L> std::string printed(const L& thing) {
+template <class L>
+std::string printed(const L& thing) {
     std::ostringstream out;
     out << thing;
     return out.str();
 }
 
 /// A layer at work, with its type erased: the layer, its tape and its gradient. One virtual call a window.
-template <class T> class Stage {
+template <class T>
+class Stage {
   public:
     virtual ~Stage() = default;
     Stage() = default;
@@ -89,7 +92,8 @@ template <class T> class Stage {
 };
 
 /// The stage of a layer of type L, which must outlive it.
-template <Layer L> class StageOf final : public Stage<typename L::value_type> {
+template <Layer L>
+class StageOf final : public Stage<typename L::value_type> {
     using T = typename L::value_type;
 
   public:
@@ -153,9 +157,11 @@ template <Layer L> class StageOf final : public Stage<typename L::value_type> {
 };
 
 /// The parameters of a layer without any.
-template <class T> struct NoParams {
+template <class T>
+struct NoParams {
     using value_type = T;
-    template <class F> void visit(F&&) const {}
+    template <class F>
+    void visit(F&&) const {}
 };
 
 }  // namespace charrnn

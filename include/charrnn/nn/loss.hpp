@@ -18,7 +18,8 @@
 namespace charrnn {
 
 /// Softmax along each row: p_j = e^(x_j - max) / sum. Shapes: (R, V) -> (R, V). Errors: none.
-template <class T> Matrix<T> softmax_rows(const Matrix<T>& logits) {
+template <class T>
+Matrix<T> softmax_rows(const Matrix<T>& logits) {
     Matrix<T> p = logits;
     for (std::size_t r = 0; r < p.shape(0); ++r) {
         T most = p(r, 0);
@@ -49,7 +50,8 @@ void check_targets(const Matrix<T>& x, const Targets& targets, const char* what)
 /// Shapes:  logits (R, V), targets R ids
 /// Units:   nats a character
 /// Errors:  shape_error if there is not one target below V for each row
-template <class T, class Targets> double cross_entropy(const Matrix<T>& logits, const Targets& targets) {
+template <class T, class Targets>
+double cross_entropy(const Matrix<T>& logits, const Targets& targets) {
     detail::check_targets(logits, targets, "cross_entropy");
     double total = 0;
     for (std::size_t r = 0; r < targets.size(); ++r) {
@@ -80,7 +82,8 @@ namespace detail {
 
 /// Losses of some rows of a window, and the gradient of their sum times `scale` with respect to the logits.
 /// Masked rows (t >= valid[n]) have loss 0 and gradient 0.
-template <class T> struct CrossEntropyRows {
+template <class T>
+struct CrossEntropyRows {
     View<const T> logits;  // (T * N, V), room for whole vectors
     View<T> d_logits;      // the same rows, may be the logits' own memory; none: losses only
     const std::uint32_t* targets;
@@ -91,7 +94,8 @@ template <class T> struct CrossEntropyRows {
     T scale;
     double* losses;  // (T * N)
 
-    template <class Isa> CHARRNN_INLINE void operator()(Isa) const {
+    template <class Isa>
+    CHARRNN_INLINE void operator()(Isa) const {
         using V = typename Isa::template pack<T>;
         const std::size_t whole = logits.cols / V::size * V::size;
         const std::size_t rest = logits.cols - whole;

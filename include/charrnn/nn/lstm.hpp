@@ -29,15 +29,18 @@ struct LSTMCell {
     static constexpr std::array<std::size_t, 4> input_blocks{0, 1, 2, 3};
     static constexpr std::array<std::size_t, 4> hidden_blocks{0, 1, 2, 3};
 
-    template <class T> using Params = GatedParams<T>;
+    template <class T>
+    using Params = GatedParams<T>;
 
-    template <class T> Params<T> init(Random& random) const {
+    template <class T>
+    Params<T> init(Random& random) const {
         Params<T> p = glorot_gated<T>(*this, random);
         for (std::size_t j = out; j < 2 * out; ++j) p.b(j) = T(1);
         return p;
     }
 
-    template <class V> CHARRNN_INLINE void gate(V (&g)[4], V (&s)[2]) const {
+    template <class V>
+    CHARRNN_INLINE void gate(V (&g)[4], V (&s)[2]) const {
         g[0] = simd::sigmoid(g[0]);
         g[1] = simd::sigmoid(g[1]);
         g[2] = simd::tanh(g[2]);

@@ -15,7 +15,8 @@
 namespace charrnn {
 
 /// A layer with its type erased: what a Model is made of. It holds any type that is a `Layer`.
-template <class T> class AnyLayer {
+template <class T>
+class AnyLayer {
   public:
     template <Layer L>
     AnyLayer(L layer)  // NOLINT(google-explicit-constructor): any layer is one of these
@@ -36,7 +37,8 @@ template <class T> class AnyLayer {
         held_->append_parameters(prefix, list);
     }
     /// The layer as the type it was made from, or null if it is of another.
-    template <class L> [[nodiscard]] const L* as() const {
+    template <class L>
+    [[nodiscard]] const L* as() const {
         const auto* holder = dynamic_cast<const Holder<L>*>(held_.get());
         return holder == nullptr ? nullptr : &holder->layer;
     }
@@ -47,7 +49,8 @@ template <class T> class AnyLayer {
     /// The parameters, to be visited by name.
     struct ParamsView {
         std::vector<Parameter<T>> list;
-        template <class F> void visit(F&& f) const {
+        template <class F>
+        void visit(F&& f) const {
             for (const auto& p : list) {
                 struct {
                     std::size_t n;
@@ -77,7 +80,8 @@ template <class T> class AnyLayer {
         virtual void append_parameters(const std::string& prefix, std::vector<Parameter<T>>& list) = 0;
         virtual std::ostream& print(std::ostream& out) const = 0;
     };
-    template <class L> struct Holder final : Base {
+    template <class L>
+    struct Holder final : Base {
         L layer;
         explicit Holder(L l) : layer(std::move(l)) {}
         [[nodiscard]] std::unique_ptr<Base> clone() const override { return std::make_unique<Holder>(layer); }
@@ -98,7 +102,8 @@ template <class T> class AnyLayer {
 
 /// Layers one after the other, as values: the twin of Chain for where cell, width and depth arrive at run time
 /// (command lines, files). Shapes and errors as Chain.
-template <class Scalar = float> class Model {
+template <class Scalar = float>
+class Model {
   public:
     using value_type = Scalar;
     using T = value_type;
@@ -145,7 +150,8 @@ template <class Scalar = float> class Model {
             list.push_back(layers_[i].stage(detail::plan_for(plan, i)));
         return list;
     }
-    template <class F> void for_each(F&& f) const {
+    template <class F>
+    void for_each(F&& f) const {
         for (std::size_t i = 0; i < layers_.size(); ++i) f(i, layers_[i]);
     }
 
@@ -166,7 +172,8 @@ template <class Scalar = float> class Model {
 };
 
 /// Layers by name, for Model: "lstm" and "rnn", and whatever a program adds.
-template <class T = float> class Registry {
+template <class T = float>
+class Registry {
   public:
     /// Makes a layer (D -> H) with first values from a generator.
     using Make = std::function<AnyLayer<T>(std::size_t in, std::size_t out, Random& random)>;

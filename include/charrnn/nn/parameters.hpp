@@ -15,7 +15,8 @@
 namespace charrnn {
 
 /// One array of parameters: its name (`layers.0.cell.Wi`), its numbers and its shape.
-template <class T> struct Parameter {
+template <class T>
+struct Parameter {
     std::string name;
     T* data = nullptr;
     std::vector<std::size_t> shape;
@@ -33,18 +34,21 @@ void append_parameters(std::vector<Parameter<T>>& list, const std::string& prefi
     });
 }
 
-template <class Params> std::size_t count_parameters(const Params& params) {
+template <class Params>
+std::size_t count_parameters(const Params& params) {
     std::size_t n = 0;
     params.visit([&](const char*, const auto& array) { n += array.size(); });
     return n;
 }
 
-template <class Params> void zero(Params& params) {
+template <class Params>
+void zero(Params& params) {
     params.visit([](const char*, auto& array) { array.fill(0); });
 }
 
 /// The parameters with another scalar.
-template <class To, class From> void convert(To& to, const From& from) {
+template <class To, class From>
+void convert(To& to, const From& from) {
     std::vector<void*> targets;
     to.visit([&](const char*, auto& array) { targets.push_back(&array); });
     std::size_t i = 0;

@@ -21,7 +21,8 @@ namespace charrnn {
 /// Gradients stop at the window's edge, and inside it every Context::truncate steps.
 /// Errors:  value_error for a width of 0
 /// Source:  Werbos 1990 (back-propagation through time); Williams and Peng 1990 (truncation)
-template <Cell C, class T = float> class Recur {
+template <Cell C, class T = float>
+class Recur {
   public:
     using value_type = T;
     using Params = typename C::template Params<T>;
@@ -42,7 +43,8 @@ template <Cell C, class T = float> class Recur {
     static constexpr const char* prefix = "cell.";
 
     /// The same layer with another scalar.
-    template <class U> [[nodiscard]] Recur<C, U> cast() const {
+    template <class U>
+    [[nodiscard]] Recur<C, U> cast() const {
         Random random;
         Recur<C, U> other(cell_, random);
         detail::convert(other.params(), params_);

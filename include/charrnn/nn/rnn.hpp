@@ -26,11 +26,18 @@ struct RNNCell {
     static constexpr std::array<std::size_t, 1> input_blocks{0};
     static constexpr std::array<std::size_t, 1> hidden_blocks{0};
 
-    template <class T> using Params = GatedParams<T>;
+    template <class T>
+    using Params = GatedParams<T>;
 
-    template <class T> Params<T> init(Random& random) const { return glorot_gated<T>(*this, random); }
+    template <class T>
+    Params<T> init(Random& random) const {
+        return glorot_gated<T>(*this, random);
+    }
 
-    template <class V> CHARRNN_INLINE void gate(V (&g)[1], V (&s)[1]) const { s[0] = activation.apply(g[0]); }
+    template <class V>
+    CHARRNN_INLINE void gate(V (&g)[1], V (&s)[1]) const {
+        s[0] = activation.apply(g[0]);
+    }
 
     template <class V>
     CHARRNN_INLINE void gate_back(V (&g)[1], const V (&)[1], const V (&after)[1], V (&d)[1]) const {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -22,7 +24,8 @@ namespace charrnn {
 ///
 /// A pass over a window is: load, then for each group of lanes forward, loss and backward, then for each part
 /// gradient, then store. Groups may run on different threads, and so may parts.
-template <class T> class Runner {
+template <class T>
+class Runner {
   public:
     template <SequenceModel M>
     Runner(const M& model, const Plan& plan)
@@ -165,7 +168,16 @@ Tensor<T, 3> run_window(const M& model, const Input<T>& x, Extent extent, State<
     return result;
 }
 
-template <class T, class M> void check_state(const M& model, const State<T>& state, std::size_t lanes) {
+template <class M>
+void check_alphabet(const M& model, std::size_t characters) {
+    if (model.in_size() != characters || model.out_size() != characters)
+        throw shape_error(printed(model) + ": reads " + std::to_string(model.in_size()) +
+                          " characters and predicts " + std::to_string(model.out_size()) + ", expected " +
+                          std::to_string(characters) + ", the size of the alphabet");
+}
+
+template <class T, class M>
+void check_state(const M& model, const State<T>& state, std::size_t lanes) {
     const State<T> expected = model.zero_state(lanes);
     bool same = state.size() == expected.size();
     for (std::size_t i = 0; same && i < state.size(); ++i) {
@@ -210,13 +222,15 @@ Tensor<typename M::value_type, 3> forward(const M& model, const Matrix<std::uint
 
 /// A model with its state kept inside, in Flux's manner: y = m(x) goes on where the last call stopped, m.reset()
 /// begins anew. The model is borrowed and not changed.
-template <SequenceModel M> class Stateful {
+template <SequenceModel M>
+class Stateful {
   public:
     explicit Stateful(const M& model) : model_(&model) {}
     explicit Stateful(M&&) = delete;
 
     /// As `forward`. A call with another number of lanes begins anew.
-    template <class X> auto operator()(const X& x) {
+    template <class X>
+    auto operator()(const X& x) {
         if (lanes_ != x.shape(1)) {
             lanes_ = x.shape(1);
             reset();

@@ -15,7 +15,8 @@ namespace charrnn::detail {
 /// The workspace of a cell that does its own step, over a window. Ids are turned into one-hot rows. The
 /// parameters' gradient is kept for each group of lanes and summed in the groups' order, so here, other than in
 /// a gated cell, the last bits depend on the number of groups (not on the number of threads).
-template <class Cell, class T> class StepTape {
+template <class Cell, class T>
+class StepTape {
     static constexpr std::size_t parts = Cell::parts;
     using Params = typename Cell::template Params<T>;
 
@@ -118,7 +119,8 @@ template <class Cell, class T> class StepTape {
 
   private:
     [[nodiscard]] std::size_t n_lanes() const { return plan_.extent.lanes; }
-    template <class B> auto parts_of(B& buffer, std::size_t row, std::size_t count) const {
+    template <class B>
+    auto parts_of(B& buffer, std::size_t row, std::size_t count) const {
         using U = std::remove_pointer_t<decltype(buffer.data())>;
         StateView<U, parts> s;
         for (std::size_t p = 0; p < parts; ++p)

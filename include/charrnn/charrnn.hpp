@@ -1,0 +1,21 @@
+#pragma once
+
+/// @file
+/// charrnn: character-level recurrent language models. This header includes all of the library.
+
+#include <charrnn/data/alphabet.hpp>
+#include <charrnn/data/batches.hpp>
+#include <charrnn/data/chunk.hpp>
+#include <charrnn/data/onehot.hpp>
+#include <charrnn/data/text.hpp>
+#include <charrnn/nn/chain.hpp>
+#include <charrnn/nn/gradient_check.hpp>
+#include <charrnn/nn/loss.hpp>
+#include <charrnn/nn/model.hpp>
+#include <charrnn/nn/runner.hpp>
+#include <charrnn/optim/adam.hpp>
+#include <charrnn/train/evaluate.hpp>
+#include <charrnn/train/interrupt.hpp>
+#include <charrnn/train/sample.hpp>
+#include <charrnn/train/trainer.hpp>
+#include <charrnn/version.hpp>

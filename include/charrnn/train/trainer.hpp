@@ -1,0 +1,364 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <numeric>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <charrnn/core/error.hpp>
+#include <charrnn/core/threads.hpp>
+#include <charrnn/data/batch.hpp>
+#include <charrnn/nn/runner.hpp>
+#include <charrnn/optim/optimiser.hpp>
+#include <charrnn/train/progress.hpp>
+
+namespace charrnn {
+
+/// How a Trainer goes about it.
+struct TrainerOptions {
+    double clip = 0;           ///< scale the gradient down to this norm where it is larger; 0: never
+    double decay = 1;          ///< the learning rate is multiplied by this after each epoch
+    std::size_t truncate = 0;  ///< cut the gradient every so many steps inside a window; 0: at its edge only
+    std::size_t threads = 0;   ///< 0: as many as the machine has processors
+    std::size_t slices = 0;    ///< groups of lanes that go through time side by side; 0: as many as threads
+    std::uint64_t seed = 0;    ///< of whatever is random in training
+};
+
+/// All that a training run consists of beside the parameters. A copy of it, with a copy of the model, is a snapshot.
+template <class T>
+struct RunState {
+    std::uint64_t step = 0;
+    std::uint64_t epoch = 0;
+    std::size_t window = 0;        ///< the next window
+    std::uint64_t characters = 0;  ///< valid targets so far
+    double seconds = 0;            ///< spent in training steps
+    double lr = 0;                 ///< the learning rate before decay
+    std::vector<Buffer<T>> slots;  ///< the optimiser's, parameter by parameter
+    State<T> recurrent;            ///< the state at the next window's beginning
+};
+
+/// So much training: see steps() and epochs().
+struct Budget {
+    std::optional<std::uint64_t> steps;
+    std::optional<double> epochs;
+    std::optional<double> seconds;
+};
+
+/// That many steps.
+inline Budget steps(std::uint64_t n) { return {.steps = n, .epochs = {}, .seconds = {}}; }
+/// That many times the number of windows in an epoch.
+inline Budget epochs(double n) { return {.steps = {}, .epochs = n, .seconds = {}}; }
+
+/// Why run() returned.
+enum class Stop { done, requested };
+
+/// Trains a model on windows of data with truncated back-propagation through time.
+///
+/// The model is borrowed: it can be sampled, evaluated, saved or changed between calls of run() and in callbacks, and
+/// nothing of that changes the run, which is a value of its own (`state()`). The recurrent state goes from window to
+/// window and is zero at the beginning of an epoch. The loss is the mean over the valid targets of all lanes.
+///
+/// With the cells of the library the results are the same bits for any number of threads and slices; with a user's
+/// StepCell for any number of threads at the same slices.
+///
+///     Trainer trainer(model, Adam(0.002), Batches(text, alphabet));
+///     trainer.every(30s, [](const Progress& p) { std::cout << p << '\n'; });
+///     trainer.run(epochs(1));
+///     trainer.run(10min);             // goes on where it stopped
+///
+/// Errors:  value_error for settings out of range; shape_error where the source's alphabet is not the model's;
+///          numeric_error for a loss or gradient that is not finite: the parameters are then those before the step
+template <SequenceModel M, Optimiser O, BatchSource S>
+class Trainer {
+  public:
+    using T = typename M::value_type;
+    using Callback = std::function<void(const Progress&)>;
+
+    Trainer(M& model, O optimiser, S source, TrainerOptions options = {})
+        : model_(model),
+          optimiser_(std::move(optimiser)),
+          source_(std::move(source)),
+          options_(resolve(options, source_.lanes())),
+          team_(options_.threads),
+          runner_(model, Plan{.extent = {source_.window(), source_.lanes()},
+                              .backward = true,
+                              .groups = options_.slices}) {
+        detail::check_alphabet(model, source_.alphabet_size());
+        check_rate(optimiser_.lr);
+        const auto parameters = model.parameters();
+        const auto gradients = runner_.gradients();
+        state_.lr = optimiser_.lr;
+        state_.recurrent = model.zero_state(source_.lanes());
+        state_.slots.resize(parameters.size() * O::slots);
+        for (std::size_t i = 0; i < parameters.size(); ++i)
+            for (std::size_t k = 0; k < O::slots; ++k)
+                state_.slots[i * O::slots + k].resize(parameters[i].size);
+        for (std::size_t i = 0; i < parameters.size(); ++i)
+            for (std::size_t at = 0; at < parameters[i].size; at += detail::stretch_length)
+                stretches_.push_back({parameters[i].data + at, gradients[i].data + at, nullptr, at,
+                                      std::min(detail::stretch_length, parameters[i].size - at)});
+        squares_.resize(stretches_.size());
+        find_slots();
+        batch_.inputs.reserve(source_.window() * source_.lanes());
+        progress_.windows = source_.windows();
+        progress_.learning_rate = learning_rate();
+    }
+    /// A temporary model would be gone before the first step.
+    Trainer(M&& model, O optimiser, S source, TrainerOptions options = {}) = delete;
+    Trainer(const Trainer&) = delete;
+    Trainer& operator=(const Trainer&) = delete;
+
+    /// Train for so many steps or epochs from here on, or until asked to stop.
+    Stop run(const Budget& budget) {
+        const Clock::time_point begin = Clock::now();
+        const std::uint64_t from = state_.step;
+        std::uint64_t limit = std::numeric_limits<std::uint64_t>::max();
+        if (budget.steps) limit = *budget.steps;
+        if (budget.epochs) {
+            if (!(*budget.epochs >= 0)) throw value_error("run: epochs is negative or NaN");
+            limit = std::min(limit, static_cast<std::uint64_t>(std::llround(
+                                        *budget.epochs * static_cast<double>(source_.windows()))));
+        }
+        prepare();
+        for (std::uint64_t done = 0; done < limit; ++done) {
+            const double elapsed = std::chrono::duration<double>(Clock::now() - begin).count();
+            if (budget.seconds && elapsed >= *budget.seconds) break;
+            step();
+            const double now = std::chrono::duration<double>(Clock::now() - begin).count();
+            progress_.done = budget.seconds
+                                 ? std::min(1.0, now / *budget.seconds)
+                                 : static_cast<double>(state_.step - from) / static_cast<double>(limit);
+            progress_.seconds_left = progress_.done > 0 ? now / progress_.done - now : 0;
+            call_back();
+            if (stop_ && stop_()) return Stop::requested;
+        }
+        return Stop::done;
+    }
+    /// Train for so long.
+    template <class Rep, class Period>
+    Stop run(std::chrono::duration<Rep, Period> time) {
+        return run(Budget{.steps = {}, .epochs = {}, .seconds = std::chrono::duration<double>(time).count()});
+    }
+
+    /// Call back at most once in so long, between two steps.
+    template <class Rep, class Period>
+    void every(std::chrono::duration<Rep, Period> time, Callback callback) {
+        timed_.push_back(
+            {std::chrono::duration_cast<Clock::duration>(time), Clock::now(), std::move(callback)});
+    }
+    /// Call back after every step.
+    void every_step(Callback callback) { each_step_.push_back(std::move(callback)); }
+    /// Call back after every epoch.
+    void every_epoch(Callback callback) { each_epoch_.push_back(std::move(callback)); }
+    /// Ask after every step whether to stop.
+    void stop_when(std::function<bool()> stop) { stop_ = std::move(stop); }
+
+    [[nodiscard]] const Progress& progress() const { return progress_; }
+    [[nodiscard]] const TrainerOptions& options() const { return options_; }
+    [[nodiscard]] const S& source() const { return source_; }
+    /// The learning rate of the next step.
+    [[nodiscard]] double learning_rate() const {
+        return state_.lr * std::pow(options_.decay, static_cast<double>(state_.epoch));
+    }
+    /// Another learning rate from here on (before decay). Errors: value_error if it is not a positive number.
+    void set_lr(double lr) {
+        check_rate(lr);
+        state_.lr = lr;
+        progress_.learning_rate = learning_rate();
+    }
+
+    /// The run as a value.
+    [[nodiscard]] const RunState<T>& state() const { return state_; }
+    /// Go on from a state that state() gave; the parameters are the caller's to restore.
+    /// Errors: shape_error if it is of another model, optimiser or number of lanes.
+    void restore(RunState<T> state) {
+        bool same = state.slots.size() == state_.slots.size();
+        for (std::size_t i = 0; same && i < state.slots.size(); ++i)
+            same = state.slots[i].size() == state_.slots[i].size();
+        if (!same) throw shape_error("restore: the run state is of another model or optimiser");
+        detail::check_state(model_, state.recurrent, source_.lanes());
+        if (state.window >= source_.windows())
+            throw shape_error("restore: the run state is at window " + std::to_string(state.window) +
+                              ", expected less than " + std::to_string(source_.windows()));
+        state_ = std::move(state);
+        find_slots();
+        progress_.step = state_.step;
+        progress_.epoch = state_.epoch;
+        progress_.window = state_.window;
+        progress_.characters = state_.characters;
+        progress_.seconds = state_.seconds;
+        progress_.learning_rate = learning_rate();
+    }
+
+  private:
+    using Clock = std::chrono::steady_clock;
+
+    struct Timed {
+        Clock::duration interval;
+        Clock::time_point last;
+        Callback callback;
+    };
+
+    static TrainerOptions resolve(TrainerOptions o, std::size_t lanes) {
+        if (!(o.clip >= 0))
+            throw value_error("clip is " + std::to_string(o.clip) + ": expected a norm, or 0 for none");
+        if (!(o.decay > 0) || !std::isfinite(o.decay))
+            throw value_error("decay is " + std::to_string(o.decay) + ": expected a positive factor");
+        if (o.threads == 0) o.threads = hardware_threads();
+        if (o.slices == 0) o.slices = o.threads;
+        o.slices = std::min(o.slices, lanes);
+        return o;
+    }
+    static void check_rate(double lr) {
+        if (!(lr > 0) || !std::isfinite(lr))
+            throw value_error("learning rate is " + std::to_string(lr) + ": expected a positive number");
+    }
+
+    /// The optimiser's arrays for each stretch.
+    void find_slots() {
+        slot_pointers_.clear();
+        for (auto& slot : state_.slots) slot_pointers_.push_back(slot.data());
+        const auto parameters = model_.parameters();
+        std::size_t s = 0;
+        for (std::size_t i = 0; i < parameters.size(); ++i)
+            for (std::size_t at = 0; at < parameters[i].size; at += detail::stretch_length)
+                stretches_[s++].slots = slot_pointers_.data() + i * O::slots;
+    }
+
+    void prepare() {
+        team_.run([&](std::size_t i) { runner_.prepare({i, team_.size()}); });
+    }
+
+    /// One window: forward, loss, backward by groups of lanes; gradients, norm and update by output.
+    void step() {
+        const Clock::time_point begin = Clock::now();
+        source_.fill(state_.window, batch_);
+        runner_.check_ids(batch_.inputs.data(), batch_.inputs.size());
+        if (!batch_.begins.empty() && !begins_allowed_) {
+            runner_.allow_begins();
+            begins_allowed_ = true;
+        }
+        const Input<T> x{batch_.inputs.data(), {}};
+        const Context context{.training = true,
+                              .truncate = options_.truncate,
+                              .begins = batch_.begins.empty() ? nullptr : batch_.begins.data(),
+                              .seed = options_.seed,
+                              .step = state_.step};
+        const T scale = T(1) / static_cast<T>(std::max<std::size_t>(1, batch_.count));
+        const double lr = learning_rate();
+        const auto factors = optimiser_.template factors<T>(state_.step + 1, lr);
+        const std::size_t threads = team_.size();
+        const auto for_each_stretch = [&](std::size_t i, const auto& f) {
+            const Part part{i, threads};
+            for (std::size_t s = part.begin(stretches_.size()); s < part.end(stretches_.size()); ++s) f(s);
+        };
+        runner_.load(state_.recurrent);
+        T clip_scale = 1;
+        const auto through_time = [&](std::size_t i) {
+            for (std::size_t g = i; g < options_.slices; g += threads) {
+                const Lanes lanes = Lanes::of(source_.lanes(), g, options_.slices);
+                runner_.forward(x, context, batch_.steps, lanes);
+                runner_.loss(batch_.targets.data(), batch_.valid.data(), batch_.steps, lanes, &scale);
+                runner_.backward(x, context, batch_.steps, lanes);
+            }
+        };
+        const auto gradients = [&](std::size_t i) {
+            runner_.gradient(x, context, batch_.steps, {i, threads});
+        };
+        const auto norms = [&](std::size_t i) {
+            for_each_stretch(i, [&](std::size_t s) {
+                simd::dispatch(simd::level(), detail::SumOfSquares<T>{stretches_[s].gradient,
+                                                                      stretches_[s].count, &squares_[s]});
+            });
+        };
+        const auto update = [&](std::size_t i) {
+            for_each_stretch(i, [&](std::size_t s) {
+                simd::dispatch(simd::level(),
+                               detail::UpdateStretch<O, T>{optimiser_, stretches_[s], factors, clip_scale});
+            });
+        };
+        team_.run(through_time, gradients, norms);
+        const double loss =
+            runner_.total_loss(batch_.steps) / static_cast<double>(std::max<std::size_t>(1, batch_.count));
+        const double norm = std::sqrt(std::accumulate(squares_.begin(), squares_.end(), 0.0));
+        if (!std::isfinite(loss) || !std::isfinite(norm))
+            throw numeric_error(
+                "step " + std::to_string(state_.step + 1) + ": the " +
+                (std::isfinite(loss) ? "gradient's norm" : "loss") +
+                " is not finite; the parameters are those before this step. A lower learning rate "
+                "(now " +
+                std::to_string(lr) + ") or clipping may help");
+        if (options_.clip > 0 && norm > options_.clip) clip_scale = static_cast<T>(options_.clip / norm);
+        team_.run(update, [&](std::size_t i) { runner_.prepare({i, threads}); });
+        runner_.store(state_.recurrent, batch_.steps);
+
+        ++state_.step;
+        state_.characters += batch_.count;
+        const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+        state_.seconds += seconds;
+        epoch_ended_ = ++state_.window == source_.windows();
+        if (epoch_ended_) {
+            state_.window = 0;
+            ++state_.epoch;
+            for (auto& layer : state_.recurrent)
+                for (auto& part : layer) part.fill(T(0));
+        }
+        report(loss, norm, lr, seconds);
+    }
+
+    void report(double loss, double norm, double lr, double seconds) {
+        progress_.step = state_.step;
+        progress_.epoch = state_.epoch;
+        progress_.window = state_.window;
+        progress_.characters = state_.characters;
+        progress_.seconds = state_.seconds;
+        progress_.loss = loss;
+        progress_.learning_rate = lr;
+        progress_.gradient_norm = norm;
+        mean_weight_ = 0.99 * mean_weight_ + 1;
+        progress_.mean_loss += (loss - progress_.mean_loss) / mean_weight_;
+        mean_seconds_ += (seconds - mean_seconds_) / mean_weight_;
+        mean_characters_ += (static_cast<double>(batch_.count) - mean_characters_) / mean_weight_;
+        progress_.rate = mean_seconds_ > 0 ? mean_characters_ / mean_seconds_ : 0;
+    }
+
+    void call_back() {
+        for (const auto& callback : each_step_) callback(progress_);
+        if (epoch_ended_)
+            for (const auto& callback : each_epoch_) callback(progress_);
+        for (auto& timed : timed_)
+            if (Clock::now() - timed.last >= timed.interval) {
+                timed.callback(progress_);
+                timed.last = Clock::now();
+            }
+    }
+
+    M& model_;
+    O optimiser_;
+    S source_;
+    TrainerOptions options_;
+    Team team_;
+    Runner<T> runner_;
+    RunState<T> state_;
+    Batch batch_;
+    bool begins_allowed_ = false;
+    bool epoch_ended_ = false;
+    std::vector<detail::Stretch<T>> stretches_;
+    std::vector<double> squares_;
+    std::vector<T*> slot_pointers_;
+    Progress progress_;
+    double mean_weight_ = 0, mean_seconds_ = 0, mean_characters_ = 0;
+    std::vector<Timed> timed_;
+    std::vector<Callback> each_step_, each_epoch_;
+    std::function<bool()> stop_;
+};
+
+}  // namespace charrnn
