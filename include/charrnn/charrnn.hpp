@@ -14,6 +14,8 @@
 #include <charrnn/nn/model.hpp>
 #include <charrnn/nn/runner.hpp>
 #include <charrnn/optim/adam.hpp>
+#include <charrnn/train/console.hpp>
+#include <charrnn/train/csv_log.hpp>
 #include <charrnn/train/evaluate.hpp>
 #include <charrnn/train/interrupt.hpp>
 #include <charrnn/train/sample.hpp>

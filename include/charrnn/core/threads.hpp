@@ -17,12 +17,6 @@
 
 namespace charrnn {
 
-/// How many processors this program may use.
-inline std::size_t hardware_threads() {
-    const unsigned n = std::thread::hardware_concurrency();
-    return n == 0 ? 1 : n;
-}
-
 /// A team of `size` threads, the caller's among them. `run(first, second, ...)` calls each job as job(i) on thread
 /// i = 0, ..., size - 1; a job begins when all threads are done with the one before. run returns when all are
 /// done. After an exception no further job begins, and run throws it again.
