@@ -24,7 +24,8 @@ inline std::size_t hardware_threads() {
 }
 
 /// A team of `size` threads, the caller's among them. `run(job)` calls job(0), ..., job(size - 1), each on its
-/// own thread, and returns when all are done. An exception of a job is thrown again by run.
+/// own thread, and returns when all are done. An exception of a job is thrown again by run, the first one if
+/// there are several.
 class Team {
   public:
     /// Errors: value_error for no threads.
@@ -56,8 +57,12 @@ class Team {
         barrier_->arrive_and_wait();  // begin
         guarded(0);
         barrier_->arrive_and_wait();  // end
-        for (auto& e : errors_)
-            if (e) std::rethrow_exception(std::exchange(e, nullptr));
+        std::exception_ptr first;
+        for (auto& e : errors_) {  // all are taken away, or the next run would throw what is left
+            if (!first) first = e;
+            e = nullptr;
+        }
+        if (first) std::rethrow_exception(first);
     }
 
   private:
