@@ -39,8 +39,10 @@ struct GradientReport {
     }
     [[nodiscard]] double worst() const {
         double w = 0;
-        for (const Entry& e : entries)
-            if (!(e.error <= w)) w = e.error;  // a NaN too, and nothing is worse
+        for (const Entry& e : entries) {
+            if (std::isnan(e.error)) return e.error;  // nothing is worse
+            w = std::max(w, e.error);
+        }
         return w;
     }
     friend std::ostream& operator<<(std::ostream& out, const GradientReport& r) {
