@@ -121,7 +121,9 @@ template <class Scalar = float> class Model {
     }
 
     [[nodiscard]] std::size_t in_size() const { return first().in_size(); }
-    [[nodiscard]] std::size_t out_size() const { return first(), layers_.back().out_size(); }
+    [[nodiscard]] std::size_t out_size() const {
+        return static_cast<void>(first()), layers_.back().out_size();
+    }
     [[nodiscard]] std::size_t size() const { return layers_.size(); }
     [[nodiscard]] bool ends_in_softmax() const { return softmax_; }
     [[nodiscard]] const AnyLayer<T>& layer(std::size_t i) const { return layers_.at(i); }
@@ -139,7 +141,7 @@ template <class Scalar = float> class Model {
         return s;
     }
     [[nodiscard]] std::vector<std::unique_ptr<Stage<T>>> stages(const Plan& plan) const {
-        first();
+        static_cast<void>(first());
         std::vector<std::unique_ptr<Stage<T>>> list;
         for (std::size_t i = 0; i < layers_.size(); ++i)
             list.push_back(layers_[i].stage(detail::plan_for(plan, i)));
