@@ -80,7 +80,7 @@ inline void check_widths(std::size_t i, const std::string& before, std::size_t g
 /// 117760 -> "117,760".
 inline std::string with_commas(std::size_t n) {
     std::string s = std::to_string(n);
-    for (std::size_t at = s.size(); at > 3;) s.insert(at -= 3, ",");
+    for (std::size_t at = s.size(); at > 3;) s.insert(at -= 3, 1, ',');
     return s;
 }
 
