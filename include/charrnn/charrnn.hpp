@@ -3,6 +3,8 @@
 /// @file
 /// charrnn: character-level recurrent language models. This header includes all of the library.
 
+#include <charrnn/core/blas.hpp>
+#include <charrnn/core/machine.hpp>
 #include <charrnn/data/alphabet.hpp>
 #include <charrnn/data/batches.hpp>
 #include <charrnn/data/chunk.hpp>

@@ -166,7 +166,7 @@ struct GateStepBack {
     CHARRNN_INLINE void operator()(Isa) const {
         using V = typename Isa::template pack<T>;
         using S = GateShape<Cell>;
-        for (std::size_t n = 0; n < count; ++n)
+        for (std::size_t n = 0; n < count; ++n) {
             for (std::size_t unit = 0; unit < padded; unit += V::size) {
                 V g[S::gates];
                 V s0[S::parts];
@@ -190,6 +190,13 @@ struct GateStepBack {
                 for (std::size_t p = 0; p < S::parts; ++p)
                     d[p].store(carry + n * state_ld + p * padded + unit);
             }
+            // A rule with a slope without bound makes NaN of the padding, which the products would spread.
+            for (std::size_t unit = width; unit < padded; ++unit) {
+                T* gate = gates + n * gate_ld + unit / V::size * V::size * S::gates + unit % V::size;
+                for (std::size_t j = 0; j < S::gates; ++j) gate[j * V::size] = T(0);
+                for (std::size_t p = 0; p < S::parts; ++p) carry[n * state_ld + p * padded + unit] = T(0);
+            }
+        }
     }
 };
 
