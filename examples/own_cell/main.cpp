@@ -3,9 +3,7 @@
 #include <cmath>
 #include <iostream>
 
-#include <charrnn/core/blas.hpp>
-#include <charrnn/nn/chain.hpp>
-#include <charrnn/nn/gradient_check.hpp>
+#include <charrnn/charrnn.hpp>
 
 using namespace charrnn;
 
@@ -106,6 +104,13 @@ int main() {
     if (!report.passed()) return 1;
 
     // The cell works wherever a built-in one does.
-    const Chain model(Recur(ConcatCell{101, 128}), Recur(ConcatCell{128, 128}), Dense(128, 101), softmax);
+    const Text text =
+        Text::from_string("the quick brown fox jumps over the lazy dog and the lazy dog sleeps on. ");
+    const Alphabet alphabet(text);
+    Chain model(Recur(ConcatCell{alphabet.size(), 32}), Dense(32, alphabet.size()), softmax);
     std::cout << model << "\n\n" << summary(model) << '\n';
+    Trainer trainer(model, Adam(0.01), Batches(text, alphabet, {.lanes = 2, .window = 12}));
+    trainer.run(epochs(150));
+    std::cout << trainer.progress() << '\n'
+              << sample(model, alphabet, 60, {.prompt = "the ", .temperature = 0}) << '\n';
 }

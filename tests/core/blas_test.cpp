@@ -1,4 +1,5 @@
-#include "charrnn/core/blas.hpp"
+#include <charrnn/core/machine.hpp>
+#include <charrnn/core/blas.hpp>
 
 #include <doctest/doctest.h>
 

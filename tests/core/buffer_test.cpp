@@ -1,4 +1,4 @@
-#include "charrnn/core/buffer.hpp"
+#include <charrnn/core/buffer.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "charrnn/core/matmul.hpp"
+#include <charrnn/core/matmul.hpp>
 
 #include <doctest/doctest.h>
 
@@ -7,7 +7,7 @@
 #include <cstring>
 #include <vector>
 
-#include "charrnn/core/random.hpp"
+#include <charrnn/core/random.hpp>
 #include "levels.hpp"
 
 using namespace charrnn;

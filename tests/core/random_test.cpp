@@ -1,4 +1,4 @@
-#include "charrnn/core/random.hpp"
+#include <charrnn/core/random.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "charrnn/core/simd.hpp"
+#include <charrnn/core/simd.hpp>
 
 #include <doctest/doctest.h>
 

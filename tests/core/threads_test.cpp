@@ -1,4 +1,5 @@
-#include "charrnn/core/threads.hpp"
+#include <charrnn/core/machine.hpp>
+#include <charrnn/core/threads.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "charrnn/core/vecmath.hpp"
+#include <charrnn/core/vecmath.hpp>
 
 #include <doctest/doctest.h>
 
@@ -6,7 +6,7 @@
 #include <limits>
 #include <vector>
 
-#include "charrnn/core/simd.hpp"
+#include <charrnn/core/simd.hpp>
 #include "levels.hpp"
 
 using namespace charrnn;

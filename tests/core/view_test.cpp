@@ -1,4 +1,4 @@
-#include "charrnn/core/view.hpp"
+#include <charrnn/core/view.hpp>
 
 #include <doctest/doctest.h>
 

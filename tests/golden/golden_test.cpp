@@ -5,7 +5,7 @@
 #include <cmath>
 #include <string>
 
-#include "charrnn/nn/runner.hpp"
+#include <charrnn/nn/runner.hpp>
 #include "levels.hpp"
 #include "model.hpp"
 

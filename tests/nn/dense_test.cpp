@@ -1,4 +1,4 @@
-#include "charrnn/nn/dense.hpp"
+#include <charrnn/nn/dense.hpp>
 
 #include <doctest/doctest.h>
 

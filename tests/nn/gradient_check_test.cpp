@@ -1,4 +1,4 @@
-#include "charrnn/nn/gradient_check.hpp"
+#include <charrnn/nn/gradient_check.hpp>
 
 #include <doctest/doctest.h>
 
@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "charrnn/nn/model.hpp"
+#include <charrnn/nn/model.hpp>
 
 // A Model throughout: it shares every kernel with Chain, and is one type whatever its layers.
 

@@ -1,4 +1,4 @@
-#include "charrnn/nn/loss.hpp"
+#include <charrnn/nn/loss.hpp>
 
 #include <doctest/doctest.h>
 
@@ -6,8 +6,8 @@
 #include <limits>
 #include <vector>
 
-#include "charrnn/core/buffer.hpp"
-#include "charrnn/core/random.hpp"
+#include <charrnn/core/buffer.hpp>
+#include <charrnn/core/random.hpp>
 #include "levels.hpp"
 
 using namespace charrnn;

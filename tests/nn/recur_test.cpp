@@ -1,4 +1,4 @@
-#include "charrnn/nn/recur.hpp"
+#include <charrnn/nn/recur.hpp>
 
 #include <doctest/doctest.h>
 
@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "charrnn/nn/lstm.hpp"
-#include "charrnn/nn/rnn.hpp"
+#include <charrnn/nn/lstm.hpp>
+#include <charrnn/nn/rnn.hpp>
 #include "levels.hpp"
 #include "nn/run.hpp"
 

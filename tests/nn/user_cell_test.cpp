@@ -4,9 +4,9 @@
 #include <cmath>
 #include <ostream>
 
-#include "charrnn/core/threads.hpp"
-#include "charrnn/nn/gradient_check.hpp"
-#include "charrnn/nn/model.hpp"
+#include <charrnn/core/threads.hpp>
+#include <charrnn/nn/gradient_check.hpp>
+#include <charrnn/nn/model.hpp>
 #include "levels.hpp"
 #include "nn/run.hpp"
 

@@ -50,7 +50,7 @@ class Team {
         const std::array<Job, sizeof...(Jobs)> list{Job::of(jobs)...};
         jobs_ = list.data();
         job_count_ = list.size();
-        failed_.store(false, std::memory_order_relaxed);
+        failed_in_.store(list.size(), std::memory_order_relaxed);
         barrier_->arrive_and_wait();
         take_part(0);
         std::exception_ptr first;
@@ -84,10 +84,10 @@ class Team {
         const std::size_t count = job_count_;
         for (std::size_t j = 0; j < count; ++j) {
             try {
-                if (!failed_.load(std::memory_order_relaxed)) jobs_[j].call(jobs_[j].job, i);
+                if (j <= failed_in_.load(std::memory_order_relaxed)) jobs_[j].call(jobs_[j].job, i);
             } catch (...) {
                 errors_[i] = std::current_exception();
-                failed_.store(true, std::memory_order_relaxed);
+                failed_in_.store(j, std::memory_order_relaxed);
             }
             barrier_->arrive_and_wait();
         }
@@ -95,7 +95,7 @@ class Team {
 
     const Job* jobs_ = nullptr;
     std::size_t job_count_ = 0;
-    std::atomic<bool> failed_{false};
+    std::atomic<std::size_t> failed_in_{0};  // the job that threw; those after it do not begin
     std::vector<std::exception_ptr> errors_;
     std::unique_ptr<std::barrier<>> barrier_;
     std::vector<std::jthread> threads_;
