@@ -6,6 +6,7 @@
 
 #include "charrnn/nn/model.hpp"
 #include "charrnn/nn/runner.hpp"
+#include "nn/instances.hpp"
 
 using namespace charrnn;
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "charrnn/nn/model.hpp"
+#include "nn/instances.hpp"
 
 // A Model throughout: it shares every kernel with Chain, and is one type whatever its layers.
 

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "charrnn/nn/runner.hpp"
+#include "nn/instances.hpp"
 
 using namespace charrnn;
 

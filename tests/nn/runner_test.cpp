@@ -7,6 +7,7 @@
 
 #include "charrnn/nn/model.hpp"
 #include "levels.hpp"
+#include "nn/instances.hpp"
 
 using namespace charrnn;
 
