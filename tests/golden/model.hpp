@@ -11,6 +11,7 @@
 #include <charrnn/nn/model.hpp>
 
 #include "golden.hpp"
+#include "nn/instances.hpp"
 
 /// @file
 /// Models and windows from the golden files (see README.md here).

@@ -1,4 +1,4 @@
-#include <charrnn/nn/gradient_check.hpp>
+#include "charrnn/nn/gradient_check.hpp"
 
 #include <doctest/doctest.h>
 
@@ -8,7 +8,8 @@
 #include <string>
 #include <vector>
 
-#include <charrnn/nn/model.hpp>
+#include "charrnn/nn/model.hpp"
+#include "nn/instances.hpp"
 
 // A Model throughout: it shares every kernel with Chain, and is one type whatever its layers.
 
@@ -37,11 +38,9 @@ struct Faulty {
     enum class Fault { none, b, Wh, before, x, nan } fault = Fault::none;
 
     static constexpr std::size_t parts = 1;
-    template <class T>
-    using Params = GatedParams<T>;
+    template <class T> using Params = GatedParams<T>;
 
-    template <class T>
-    Params<T> init(Random& random) const {
+    template <class T> Params<T> init(Random& random) const {
         Params<T> p;
         p.Wi.resize({in, out}), p.Wh.resize({out, out}), p.b.resize({out});
         p.visit([&](const char*, auto& array) { init::uniform(array, 0.7, random); });

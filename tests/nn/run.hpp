@@ -12,6 +12,7 @@
 #include <charrnn/nn/model.hpp>
 #include <charrnn/nn/runner.hpp>
 
+#include "instances.hpp"
 #include "naive.hpp"
 
 /// @file

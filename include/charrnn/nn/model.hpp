@@ -6,6 +6,7 @@
 #include <memory>
 #include <ostream>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -18,8 +19,11 @@ namespace charrnn {
 template <class T>
 class AnyLayer {
   public:
-    template <Layer L>
-    AnyLayer(L layer)  // NOLINT(google-explicit-constructor): any layer is one of these
+    // Whether it is an AnyLayer is asked first: Layer<AnyLayer> would ask whether it can be copied,
+    // which asks here again (clang 14 then recurses without end).
+    template <class L>
+    requires(!std::is_same_v<L, AnyLayer>) &&
+        Layer<L> AnyLayer(L layer)  // NOLINT(google-explicit-constructor): any layer is one of these
         : held_(std::make_unique<Holder<L>>(std::move(layer))) {}
     AnyLayer(const AnyLayer& other) : held_(other.held_->clone()) {}
     AnyLayer(AnyLayer&&) noexcept = default;

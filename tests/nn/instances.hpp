@@ -1,0 +1,17 @@
+#pragma once
+
+#include <charrnn/nn/chain.hpp>
+#include <charrnn/nn/runner.hpp>
+
+/// @file
+/// The built-in layers at work, compiled once for all tests in instances.cpp: their kernels, unrolled for three
+/// instruction sets, are most of the compile time, with sanitizers above all.
+
+extern template class charrnn::StageOf<charrnn::Recur<charrnn::LSTMCell, float>>;
+extern template class charrnn::StageOf<charrnn::Recur<charrnn::LSTMCell, double>>;
+extern template class charrnn::StageOf<charrnn::Recur<charrnn::RNNCell, float>>;
+extern template class charrnn::StageOf<charrnn::Recur<charrnn::RNNCell, double>>;
+extern template class charrnn::StageOf<charrnn::Dense<float>>;
+extern template class charrnn::StageOf<charrnn::Dense<double>>;
+extern template class charrnn::Runner<float>;
+extern template class charrnn::Runner<double>;
