@@ -125,8 +125,8 @@ class Model {
         return *this;
     }
 
-    [[nodiscard]] std::size_t in_size() const { return first().in_size(); }
-    [[nodiscard]] std::size_t out_size() const { return first(), layers_.back().out_size(); }
+    [[nodiscard]] std::size_t in_size() const { return layers().front().in_size(); }
+    [[nodiscard]] std::size_t out_size() const { return layers().back().out_size(); }
     [[nodiscard]] std::size_t size() const { return layers_.size(); }
     [[nodiscard]] bool ends_in_softmax() const { return softmax_; }
     [[nodiscard]] const AnyLayer<T>& layer(std::size_t i) const { return layers_.at(i); }
@@ -144,9 +144,8 @@ class Model {
         return s;
     }
     [[nodiscard]] std::vector<std::unique_ptr<Stage<T>>> stages(const Plan& plan) const {
-        first();
         std::vector<std::unique_ptr<Stage<T>>> list;
-        for (std::size_t i = 0; i < layers_.size(); ++i)
+        for (std::size_t i = 0; i < layers().size(); ++i)
             list.push_back(layers_[i].stage(detail::plan_for(plan, i)));
         return list;
     }
@@ -162,9 +161,9 @@ class Model {
     }
 
   private:
-    [[nodiscard]] const AnyLayer<T>& first() const {
+    [[nodiscard]] const std::vector<AnyLayer<T>>& layers() const {
         if (layers_.empty()) throw shape_error("Model: no layers");
-        return layers_.front();
+        return layers_;
     }
 
     std::vector<AnyLayer<T>> layers_;
