@@ -3,6 +3,8 @@
 /// @file
 /// charrnn: character-level recurrent language models. This header includes all of the library.
 
+#include <charrnn/core/blas.hpp>
+#include <charrnn/core/machine.hpp>
 #include <charrnn/data/alphabet.hpp>
 #include <charrnn/data/batches.hpp>
 #include <charrnn/data/chunk.hpp>
@@ -14,6 +16,8 @@
 #include <charrnn/nn/model.hpp>
 #include <charrnn/nn/runner.hpp>
 #include <charrnn/optim/adam.hpp>
+#include <charrnn/train/console.hpp>
+#include <charrnn/train/csv_log.hpp>
 #include <charrnn/train/evaluate.hpp>
 #include <charrnn/train/interrupt.hpp>
 #include <charrnn/train/sample.hpp>

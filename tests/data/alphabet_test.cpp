@@ -1,4 +1,4 @@
-#include "charrnn/data/alphabet.hpp"
+#include <charrnn/data/alphabet.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "charrnn/data/batches.hpp"
+#include <charrnn/data/batches.hpp>
 
 #include <doctest/doctest.h>
 
@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "charrnn/data/chunk.hpp"
+#include <charrnn/data/chunk.hpp>
 
 using namespace charrnn;
 

@@ -1,4 +1,4 @@
-#include "charrnn/data/chunk.hpp"
+#include <charrnn/data/chunk.hpp>
 
 #include <doctest/doctest.h>
 
@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "charrnn/data/alphabet.hpp"
-#include "charrnn/data/text.hpp"
+#include <charrnn/data/alphabet.hpp>
+#include <charrnn/data/text.hpp>
 
 using namespace charrnn;
 

@@ -1,4 +1,4 @@
-#include "charrnn/data/ids.hpp"
+#include <charrnn/data/ids.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "charrnn/data/onehot.hpp"
+#include <charrnn/data/onehot.hpp>
 
 #include <doctest/doctest.h>
 

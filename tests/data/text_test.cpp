@@ -1,4 +1,4 @@
-#include "charrnn/data/text.hpp"
+#include <charrnn/data/text.hpp>
 
 #include <doctest/doctest.h>
 #include <sys/stat.h>

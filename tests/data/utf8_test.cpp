@@ -1,4 +1,4 @@
-#include "charrnn/data/utf8.hpp"
+#include <charrnn/data/utf8.hpp>
 
 #include <doctest/doctest.h>
 

@@ -17,15 +17,9 @@
 
 namespace charrnn {
 
-/// How many processors this program may use.
-inline std::size_t hardware_threads() {
-    const unsigned n = std::thread::hardware_concurrency();
-    return n == 0 ? 1 : n;
-}
-
 /// A team of `size` threads, the caller's among them. `run(first, second, ...)` calls each job as job(i) on thread
 /// i = 0, ..., size - 1; a job begins when all threads are done with the one before. run returns when all are
-/// done. After an exception no further job begins, and run throws it again.
+/// done. After an exception no further job begins, and run throws it again, the first one if there are several.
 class Team {
   public:
     /// Errors: value_error for no threads.
@@ -59,8 +53,12 @@ class Team {
         failed_.store(false, std::memory_order_relaxed);
         barrier_->arrive_and_wait();
         take_part(0);
-        for (auto& e : errors_)
-            if (e) std::rethrow_exception(std::exchange(e, nullptr));
+        std::exception_ptr first;
+        for (auto& e : errors_) {  // all are taken away, or the next run would throw what is left
+            if (!first) first = e;
+            e = nullptr;
+        }
+        if (first) std::rethrow_exception(first);
     }
 
   private:

@@ -29,6 +29,8 @@ struct View {
     T* row(std::size_t i) const { return data + i * ld; }
     /// Rows first to first + count.
     View slice(std::size_t first, std::size_t count) const { return {row(first), count, cols, ld}; }
+    /// Columns first to first + count.
+    View columns(std::size_t first, std::size_t count) const { return {data + first, rows, count, ld}; }
     explicit operator bool() const { return data != nullptr; }
 };
 

@@ -11,11 +11,11 @@
 #include <utility>
 #include <vector>
 
-#include "charrnn/core/error.hpp"
-#include "charrnn/data/code_point_map.hpp"
-#include "charrnn/data/ids.hpp"
-#include "charrnn/data/text.hpp"
-#include "charrnn/data/utf8.hpp"
+#include <charrnn/core/error.hpp>
+#include <charrnn/data/code_point_map.hpp>
+#include <charrnn/data/ids.hpp>
+#include <charrnn/data/text.hpp>
+#include <charrnn/data/utf8.hpp>
 
 /// @file
 /// An alphabet: which characters there are, and the number of each.

@@ -5,15 +5,17 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <ostream>
 #include <span>
 #include <string>
 #include <utility>
 
-#include "charrnn/core/error.hpp"
-#include "charrnn/data/alphabet.hpp"
-#include "charrnn/data/batch.hpp"
-#include "charrnn/data/ids.hpp"
-#include "charrnn/data/text.hpp"
+#include <charrnn/core/error.hpp>
+#include <charrnn/core/format.hpp>
+#include <charrnn/data/alphabet.hpp>
+#include <charrnn/data/batch.hpp>
+#include <charrnn/data/ids.hpp>
+#include <charrnn/data/text.hpp>
 
 /// @file
 /// A text as parallel lanes, read window by window.
@@ -107,6 +109,18 @@ class Batches {
     std::size_t steps() const noexcept { return steps_; }
     /// V
     std::size_t alphabet_size() const noexcept { return alphabet_size_; }
+    /// "50 lanes of 124,140 (the last 124,133), 2,483 windows of 50 (the last 40)".
+    friend std::ostream& operator<<(std::ostream& out, const Batches& b) {
+        const auto last = [&out](std::size_t one, std::size_t all) {
+            if (one != all) out << " (the last " << with_commas(one) << ")";
+        };
+        const std::size_t before = (b.lanes_ - 1) * b.lane_length_;
+        out << with_commas(b.lanes_) << " lanes of " << with_commas(b.lane_length_);
+        last(b.size_ - std::min(b.size_, before), b.lane_length_);
+        out << ", " << with_commas(b.windows()) << " windows of " << with_commas(b.window_);
+        last(b.window_steps(b.windows() - 1), b.window_);
+        return out;
+    }
     /// The encoded text.
     const Ids& ids() const noexcept { return *ids_; }
 

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "charrnn/core/error.hpp"
+#include <charrnn/core/error.hpp>
 
 /// @file
 /// Flux's three steps from a sequence to windows of lanes: chunk, batchseq, partition. They copy what they

@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include "charrnn/core/error.hpp"
+#include <charrnn/core/error.hpp>
 
 /// @file
 /// An encoded text: one small integer a character.

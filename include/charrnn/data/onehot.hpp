@@ -5,10 +5,10 @@
 #include <string>
 #include <string_view>
 
-#include "charrnn/core/error.hpp"
-#include "charrnn/core/tensor.hpp"
-#include "charrnn/data/alphabet.hpp"
-#include "charrnn/data/ids.hpp"
+#include <charrnn/core/error.hpp>
+#include <charrnn/core/tensor.hpp>
+#include <charrnn/data/alphabet.hpp>
+#include <charrnn/data/ids.hpp>
 
 /// @file
 /// Characters as vectors with a single 1 in them, and back, under Flux's names. For looking at them and for

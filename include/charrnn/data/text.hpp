@@ -14,8 +14,8 @@
 #include <system_error>
 #include <utility>
 
-#include "charrnn/core/error.hpp"
-#include "charrnn/data/utf8.hpp"
+#include <charrnn/core/error.hpp>
+#include <charrnn/data/utf8.hpp>
 
 /// @file
 /// A text: the bytes of a file or a string, seen as characters.
@@ -37,6 +37,8 @@ Text read_text(const std::string& path, Encoding encoding = Encoding::utf8);
 /// characters: code points (utf8, see utf8.hpp for malformed bytes) or bytes.
 class Text {
   public:
+    /// An empty text.
+    Text() = default;
     /// The text that a string holds; it may be empty and may hold NULs. Errors: none.
     static Text from_string(std::string text, Encoding encoding = Encoding::utf8) {
         auto owned = std::make_shared<const std::string>(std::move(text));
@@ -127,8 +129,8 @@ class Text {
 
     std::shared_ptr<const void> storage_;  // the string, or the mapping
     std::string_view bytes_;
-    std::size_t size_;
-    Encoding encoding_;
+    std::size_t size_ = 0;
+    Encoding encoding_ = Encoding::utf8;
 };
 
 namespace detail {

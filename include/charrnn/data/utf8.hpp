@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "charrnn/core/error.hpp"
+#include <charrnn/core/error.hpp>
 
 /// @file
 /// UTF-8 to code points and back, without loss: any byte string survives decode and encode exactly.

@@ -95,7 +95,8 @@ struct StateView {
 ///     step(params, x, before, after, tape)       x (n, D); after: written; tape (n, tape_size()): for step_back
 ///     step_back(params, x, before, after, tape, d_after, d_x, d_before, d_params)
 ///
-/// d_after is the whole gradient of the state after; d_x and d_before are written, d_params is added to.
+/// d_after is the whole gradient of the state after; d_x and d_before are written, d_params is added to. The tape is
+/// a step's own memory: step_back may write there too, so that no step allocates.
 template <class C>
 concept StepCell = AnyCell<C> && !GatedCell<C> &&
                    requires(const C& cell, const typename C::template Params<float>& p,
@@ -103,7 +104,7 @@ concept StepCell = AnyCell<C> && !GatedCell<C> &&
                             StateView<const float, C::parts> in, StateView<float, C::parts> out) {
     { cell.tape_size() } -> std::convertible_to<std::size_t>;
     cell.step(p, x, in, out, d_x);
-    cell.step_back(p, x, in, in, x, in, d_x, out, d_p);
+    cell.step_back(p, x, in, in, d_x, in, d_x, out, d_p);
 };
 
 /// A recurrent cell.

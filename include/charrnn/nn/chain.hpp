@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <charrnn/core/error.hpp>
+#include <charrnn/core/format.hpp>
 #include <charrnn/nn/dense.hpp>
 #include <charrnn/nn/layer.hpp>
 #include <charrnn/nn/lstm.hpp>
@@ -77,13 +78,6 @@ inline void check_widths(std::size_t i, const std::string& before, std::size_t g
         throw shape_error("Chain: layer " + std::to_string(i) + ", " + layer +
                           ", expects D = " + std::to_string(expects) + ", but layer " +
                           std::to_string(i - 1) + ", " + before + ", gives " + std::to_string(gives));
-}
-
-/// 117760 -> "117,760".
-inline std::string with_commas(std::size_t n) {
-    std::string s = std::to_string(n);
-    for (std::size_t at = s.size(); at > 3;) s.insert(at -= 3, ",");
-    return s;
 }
 
 }  // namespace detail
@@ -225,11 +219,10 @@ std::string summary(const M& model) {
     });
     std::string s = "Chain(\n";
     for (auto& [text, count] : lines)
-        s += "  " + text + std::string(width + 2 - text.size(), ' ') + "# " + detail::with_commas(count) +
+        s += "  " + text + std::string(width + 2 - text.size(), ' ') + "# " + with_commas(count) +
              " parameters\n";
     if (model.ends_in_softmax()) s += "  softmax,\n";
-    return s + ")" + std::string(width + 3, ' ') + "# " + detail::with_commas(count_parameters(model)) +
-           " in all";
+    return s + ")" + std::string(width + 3, ' ') + "# " + with_commas(count_parameters(model)) + " in all";
 }
 
 }  // namespace charrnn

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <ostream>
+#include <string>
+#include <vector>
 
 #include <charrnn/core/buffer.hpp>
 #include <charrnn/core/error.hpp>
@@ -118,6 +120,7 @@ class Dense {
             d_b_.resize(ld_);
             if (!plan.input_gradient) return;
             d_x_.resize(rows * x_ld_);
+            order_ = plain_columns(out_, unit);
             w_back_ =
                 PackedMatrix<T>(level_, round_up(out_, unit), plain_columns(in_, unit), matmul_panel(level_));
         }
@@ -142,6 +145,7 @@ class Dense {
         Simd level_;
         bool linear_ = true;
         std::size_t ld_ = 0, x_ld_ = 0;
+        std::vector<ColumnRun> order_;
         PackedMatrix<T> w_, w_back_;
         Buffer<T> table_, bias_, y_, pre_, d_pre_, d_x_, d_w_, d_b_;
     };
@@ -155,8 +159,7 @@ class Dense {
         else
             tape.w_.pack(w, part);
         if (part.index == 0) std::copy_n(params_.b.data(), out_size(), tape.bias_.data());
-        if (tape.plan_.input_gradient)
-            tape.w_back_.pack_transposed(w, plain_columns(out_size(), tape.w_back_.unit()), part);
+        if (tape.plan_.input_gradient) tape.w_back_.pack_transposed(w, tape.order_, part);
     }
 
     void forward(Tape& tape, const Input<T>& x, const Context&, std::size_t steps, Lanes lanes) const {

@@ -107,36 +107,41 @@ struct GateStep {
         }
         CHARRNN_UNROLL
         for (int i = 0; i < MR; ++i) {
-            const std::size_t n = m + static_cast<std::size_t>(i);
+            T* to = gates + (m + static_cast<std::size_t>(i)) * gate_ld + panel * vectors * V::size;
             CHARRNN_UNROLL
-            for (std::size_t u = 0; u < S::blocks; ++u) {
-                const std::size_t unit = (panel * S::blocks + u) * V::size;
-                V g[S::gates];
-                V s[S::parts];
-                CHARRNN_UNROLL
-                for (std::size_t j = 0; j < S::gates; ++j) g[j] = acc[i][u * S::gates + j];
-                CHARRNN_UNROLL
-                for (std::size_t p = 0; p < S::parts; ++p)
-                    s[p] = V::load(before + n * state_ld + p * padded + unit);
-                cell.gate(g, s);
-                CHARRNN_UNROLL
-                for (std::size_t j = 0; j < S::gates; ++j)
-                    g[j].store(gates + n * gate_ld + unit * S::gates + j * V::size);
-                CHARRNN_UNROLL
-                for (std::size_t p = 0; p < S::parts; ++p)
-                    s[p].store(after + n * state_ld + p * padded + unit);
-            }
+            for (std::size_t j = 0; j < vectors; ++j) acc[i][j].store(to + j * V::size);
         }
+    }
+
+    /// The cell's rule on one row of a block of units, whose pre-activations are still in the nearest cache.
+    template <class V>
+    CHARRNN_INLINE void rule(std::size_t n, std::size_t unit) const {
+        using S = GateShape<Cell>;
+        V g[S::gates];
+        V s[S::parts];
+        T* gate = gates + n * gate_ld + unit * S::gates;
+        CHARRNN_UNROLL
+        for (std::size_t j = 0; j < S::gates; ++j) g[j] = V::load(gate + j * V::size);
+        CHARRNN_UNROLL
+        for (std::size_t p = 0; p < S::parts; ++p) s[p] = V::load(before + n * state_ld + p * padded + unit);
+        cell.gate(g, s);
+        CHARRNN_UNROLL
+        for (std::size_t j = 0; j < S::gates; ++j) g[j].store(gate + j * V::size);
+        CHARRNN_UNROLL
+        for (std::size_t p = 0; p < S::parts; ++p) s[p].store(after + n * state_ld + p * padded + unit);
     }
 
     template <class Isa>
     CHARRNN_INLINE void operator()(Isa) const {
         using V = typename Isa::template pack<T>;
         using S = GateShape<Cell>;
-        const std::size_t panels = padded / (V::size * S::blocks);
-        for (std::size_t p = 0; p < panels; ++p)
+        constexpr std::size_t units = V::size * S::blocks;
+        for (std::size_t p = 0; p < padded / units; ++p) {
             simd::for_each_row_tile<S::template rows<Isa>>(
                 count, [&]<int MR>(std::size_t m) __attribute__((always_inline)) { block<MR, V>(m, p); });
+            for (std::size_t n = 0; n < count; ++n)
+                for (std::size_t u = 0; u < units; u += V::size) rule<V>(n, p * units + u);
+        }
     }
 };
 
@@ -161,7 +166,7 @@ struct GateStepBack {
     CHARRNN_INLINE void operator()(Isa) const {
         using V = typename Isa::template pack<T>;
         using S = GateShape<Cell>;
-        for (std::size_t n = 0; n < count; ++n)
+        for (std::size_t n = 0; n < count; ++n) {
             for (std::size_t unit = 0; unit < padded; unit += V::size) {
                 V g[S::gates];
                 V s0[S::parts];
@@ -185,6 +190,13 @@ struct GateStepBack {
                 for (std::size_t p = 0; p < S::parts; ++p)
                     d[p].store(carry + n * state_ld + p * padded + unit);
             }
+            // A rule with a slope without bound makes NaN of the padding, which the products would spread.
+            for (std::size_t unit = width; unit < padded; ++unit) {
+                T* gate = gates + n * gate_ld + unit / V::size * V::size * S::gates + unit % V::size;
+                for (std::size_t j = 0; j < S::gates; ++j) gate[j * V::size] = T(0);
+                for (std::size_t p = 0; p < S::parts; ++p) carry[n * state_ld + p * padded + unit] = T(0);
+            }
+        }
     }
 };
 

@@ -39,7 +39,10 @@ struct GradientReport {
     }
     [[nodiscard]] double worst() const {
         double w = 0;
-        for (const Entry& e : entries) w = std::max(w, e.error);
+        for (const Entry& e : entries) {
+            if (std::isnan(e.error)) return e.error;  // nothing is worse
+            w = std::max(w, e.error);
+        }
         return w;
     }
     friend std::ostream& operator<<(std::ostream& out, const GradientReport& r) {
@@ -187,7 +190,7 @@ class GradientCheck {
         }
         runner_.prepare();
         const double larger = std::sqrt(std::max(norm_a, norm_n));
-        const double error = larger > 0 ? std::sqrt(difference) / larger : 0;
+        const double error = difference == 0 ? 0 : std::sqrt(difference) / larger;
         report.entries.push_back({name, error, error <= options_.tolerance});  // a NaN does not pass
     }
 

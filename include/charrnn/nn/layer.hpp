@@ -33,6 +33,7 @@ using LayerState = std::vector<Matrix<T>>;
 ///     layer.forward(tape, x, context, steps, lanes)      for a group of lanes; the result is tape.output(steps)
 ///     layer.backward(tape, x, d_y, context, steps, lanes)    the input's gradient is tape.d_input(steps)
 ///     layer.gradient(tape, x, d_y, context, steps, d_params, part)   after all groups: the parameters' gradient
+///     L::prefix                                          goes before its parameters' names: "cell.", or ""
 ///
 /// forward and backward are called for disjoint groups of lanes at the same time, prepare and gradient for
 /// disjoint parts.
@@ -47,6 +48,7 @@ concept Layer = std::copyable<L> &&
     { layer.out_size() } -> std::same_as<std::size_t>;
     { layer.state_parts() } -> std::same_as<std::size_t>;
     { mutable_layer.params() } -> std::same_as<typename L::Params&>;
+    { L::prefix } -> std::convertible_to<std::string>;
     layer.prepare(tape, part);
     layer.forward(tape, x, context, std::size_t{}, lanes);
     layer.backward(tape, x, d_y, context, std::size_t{}, lanes);
@@ -138,7 +140,7 @@ class StageOf final : public Stage<typename L::value_type> {
         return d;
     }
     void append_gradients(const std::string& prefix, std::vector<Parameter<T>>& list) override {
-        detail::append_parameters(list, prefix, d_params_);
+        detail::append_parameters(list, prefix + layer_.prefix, d_params_);
     }
 
   private:

@@ -61,7 +61,7 @@ double cross_entropy(const Matrix<T>& logits, const Targets& targets) {
         double sum = 0;
         for (std::size_t j = 0; j < logits.shape(1); ++j)
             sum += std::exp(static_cast<double>(logits(r, j)) - most);
-        total += std::log(sum) + most - static_cast<double>(logits(r, targets[r]));
+        total += std::log(sum) + (most - static_cast<double>(logits(r, targets[r])));
     }
     return total / static_cast<double>(targets.size());
 }
@@ -126,8 +126,8 @@ struct CrossEntropyRows {
                 const V e = simd::exp(V::load(tail) - V::all(top));
                 total = total + e;
                 const T all = sum(total);
-                losses[r] = std::log(static_cast<double>(all)) + static_cast<double>(top) -
-                            static_cast<double>(at_target);
+                losses[r] = std::log(static_cast<double>(all)) +
+                            (static_cast<double>(top) - static_cast<double>(at_target));
                 if (d == nullptr) continue;
                 const V factor = V::all(scale / all);
                 for (std::size_t j = 0; j < whole; j += V::size) (V::load(d + j) * factor).store(d + j);

@@ -125,8 +125,8 @@ class Model {
         return *this;
     }
 
-    [[nodiscard]] std::size_t in_size() const { return layers().front().in_size(); }
-    [[nodiscard]] std::size_t out_size() const { return layers().back().out_size(); }
+    [[nodiscard]] std::size_t in_size() const { return some().front().in_size(); }
+    [[nodiscard]] std::size_t out_size() const { return some().back().out_size(); }
     [[nodiscard]] std::size_t size() const { return layers_.size(); }
     [[nodiscard]] bool ends_in_softmax() const { return softmax_; }
     [[nodiscard]] const AnyLayer<T>& layer(std::size_t i) const { return layers_.at(i); }
@@ -145,7 +145,7 @@ class Model {
     }
     [[nodiscard]] std::vector<std::unique_ptr<Stage<T>>> stages(const Plan& plan) const {
         std::vector<std::unique_ptr<Stage<T>>> list;
-        for (std::size_t i = 0; i < layers().size(); ++i)
+        for (std::size_t i = 0; i < some().size(); ++i)
             list.push_back(layers_[i].stage(detail::plan_for(plan, i)));
         return list;
     }
@@ -161,7 +161,8 @@ class Model {
     }
 
   private:
-    [[nodiscard]] const std::vector<AnyLayer<T>>& layers() const {
+    /// The layers, of which there must be some.
+    [[nodiscard]] const std::vector<AnyLayer<T>>& some() const {
         if (layers_.empty()) throw shape_error("Model: no layers");
         return layers_;
     }

@@ -105,7 +105,7 @@ class Runner {
         }
     }
 
-    /// The gradients, in the order and under the names of the model's parameters below each layer.
+    /// The gradients, in the order and under the names of the model's parameters.
     std::vector<Parameter<T>> gradients() {
         std::vector<Parameter<T>> list;
         for (std::size_t i = 0; i < stages_.size(); ++i)

@@ -35,8 +35,9 @@ class StepTape {
     }
 
     void prepare(const Params& p, Part part) {
+        if (part.index != 0) return;  // nothing to share out, and one thread only may write
         params_ = &p;
-        if (part.index == 0 && plan_.backward && d_params_.empty()) d_params_.assign(plan_.groups, p);
+        if (plan_.backward && d_params_.empty()) d_params_.assign(plan_.groups, p);
     }
 
     void forward(const Cell& cell, const Input<T>& x, const Context& context, std::size_t steps,

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <utility>
 
+#include <charrnn/core/machine.hpp>
 #include <charrnn/core/threads.hpp>
 #include <charrnn/data/batch.hpp>
 #include <charrnn/nn/runner.hpp>
@@ -19,6 +20,7 @@ double run_windows(const M& model, const S& source, std::size_t count, bool last
     using T = typename M::value_type;
     const std::size_t lanes = source.lanes();
     const std::size_t groups = std::min(lanes, threads == 0 ? hardware_threads() : threads);
+    const BlasThreads one;
     Team team(groups);
     Runner<T> runner(model, Plan{.extent = {source.window(), lanes}, .groups = groups});
     State<T> state = model.zero_state(lanes);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <charrnn/core/error.hpp>
+#include <charrnn/core/machine.hpp>
 #include <charrnn/core/threads.hpp>
 #include <charrnn/data/batch.hpp>
 #include <charrnn/nn/runner.hpp>
@@ -118,6 +119,7 @@ class Trainer {
 
     /// Train for so many steps or epochs from here on, or until asked to stop.
     Stop run(const Budget& budget) {
+        const BlasThreads one;  // users' cells may call it, and the threads are ours
         const Clock::time_point begin = Clock::now();
         const std::uint64_t from = state_.step;
         std::uint64_t limit = std::numeric_limits<std::uint64_t>::max();

@@ -1,0 +1,108 @@
+#pragma once
+
+// The example's command line: the values of the Flux documents where nothing else is said.
+
+#include <CLI/CLI.hpp>
+#include <charrnn/charrnn.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "corpus.hpp"
+
+struct Options {
+    std::string cell = "lstm";
+    std::size_t hidden = 128, layers = 2;
+    std::size_t lanes = 50, window = 50, truncate = 0;
+    double lr = 0.002, decay = 0.97, clip = 0;
+    double epochs = 3;
+    std::uint64_t max_steps = 0;
+    std::uint64_t seed = 1;
+    std::size_t threads = 0, slices = 0;
+    std::size_t sample = 500;
+    std::string prompt;
+    double temperature = 1;
+    std::string log;
+    std::string corpus, kernel_root;
+    bool full = false, valid = false;
+};
+
+/// Read the command line. An exit code where there is nothing to run (--help, an error).
+inline std::optional<int> parse(int argc, char** argv, Options& o) {
+    CLI::App app(
+        "Trains a character-level recurrent network on C from the Linux kernel, and lets it write some.",
+        "examples/linux_kernel/run");
+    const CLI::Range at_least_1(std::int64_t{1}, std::int64_t{1} << 40);
+    const CLI::Range at_least_0(std::int64_t{0}, std::int64_t{1} << 40);
+    app.option_defaults()->always_capture_default();
+
+    auto* text = app.add_option_group("Text");
+    auto* corpus = text->add_option("--corpus", o.corpus, "train on this file (UTF-8)")->type_name("FILE");
+    text->add_flag("--full", o.full,
+                   "train on kernel/ of Debian's linux-source, 6,206,993 characters, instead of the "
+                   "kernel's headers in /usr/include")
+        ->excludes(corpus);
+    text->add_flag("--valid", o.valid,
+                   "hold every tenth file out, and measure the loss on it after each epoch")
+        ->excludes(corpus);
+    text->add_option("--kernel-root", o.kernel_root, "where the source tree for --full is")->type_name("DIR");
+
+    auto* model = app.add_option_group("Model");
+    model->add_option("--cell", o.cell, "lstm or rnn")->check(CLI::IsMember({"lstm", "rnn"}));
+    model->add_option("--hidden", o.hidden, "width of a recurrent layer")->check(at_least_1);
+    model->add_option("--layers", o.layers, "recurrent layers")->check(at_least_1);
+    model->add_option("--seed", o.seed, "of the first weights and of the samples");
+
+    auto* training = app.add_option_group("Training");
+    training->add_option("--lanes", o.lanes, "streams of text side by side")->check(at_least_1);
+    training->add_option("--window", o.window, "steps of back-propagation through time")->check(at_least_1);
+    training
+        ->add_option("--truncate", o.truncate,
+                     "cut the gradient every so many steps inside a window; 0: never")
+        ->check(at_least_0);
+    training->add_option("--lr", o.lr, "Adam's learning rate");
+    training->add_option("--decay", o.decay, "its factor after each epoch");
+    training->add_option("--clip", o.clip, "scale gradients down to this norm; 0: never");
+    training->add_option("--epochs", o.epochs, "passes over the text")->check(CLI::NonNegativeNumber);
+    training->add_option("--max-steps", o.max_steps, "stop after so many steps instead; 0: count epochs")
+        ->check(at_least_0);
+    training->add_option("--threads", o.threads, "0: one a processor")->check(at_least_0);
+    training->add_option("--slices", o.slices, "groups of lanes side by side; 0: as many as threads")
+        ->check(at_least_0);
+    training->add_option("--log", o.log, "write a row a step to this CSV file")->type_name("FILE");
+
+    auto* writing = app.add_option_group("Writing");
+    writing->add_option("--sample", o.sample, "characters to write before, during and after; 0: none")
+        ->check(at_least_0);
+    writing->add_option("--prompt", o.prompt, "text to begin with");
+    writing->add_option("--temperature", o.temperature, "below 1: safer, above: wilder; 0: most likely only")
+        ->check(CLI::NonNegativeNumber);
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+        return app.exit(e) == 0 ? 0 : 2;
+    }
+    return std::nullopt;
+}
+
+/// The text to train on, the one held out (empty if none), and a line that says what they are.
+struct Texts {
+    charrnn::Text train, held_out;
+    std::string description;
+};
+
+inline Texts read_corpus(const Options& o) {
+    if (!o.corpus.empty()) return {charrnn::read_text(o.corpus), {}, o.corpus};
+    if (o.full && o.kernel_root.empty())
+        throw charrnn::value_error(
+            "--full: expected --kernel-root DIR, a Linux source tree; examples/linux_kernel/run "
+            "fetches one");
+    const corpus::Corpus c =
+        o.full ? corpus::read_full(o.kernel_root, o.valid) : corpus::read_headers(o.valid);
+    std::string description =
+        std::to_string(c.train_files) + " files of the Linux kernel" + (o.full ? "'s kernel/" : "'s headers");
+    if (o.valid) description += ", " + std::to_string(c.valid_files) + " more held out";
+    return {charrnn::Text::from_string(c.train), charrnn::Text::from_string(c.valid), description};
+}

@@ -1,0 +1,309 @@
+#include "charrnn/core/matmul.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "charrnn/core/random.hpp"
+#include "levels.hpp"
+
+using namespace charrnn;
+
+// <cblas.h> cannot share a translation unit with xtensor-blas, which other headers may include.
+extern "C" void cblas_sgemm(int order, int trans_a, int trans_b, int m, int n, int k, float alpha,
+                            const float* a, int lda, const float* b, int ldb, float beta, float* c, int ldc);
+
+namespace {
+
+/// Random numbers in rows with room for whole vectors; what is in that room is not zero.
+template <class T>
+struct Array {
+    std::size_t rows, cols, ld;
+    Buffer<T> data;
+
+    Array(std::size_t r, std::size_t c, std::uint64_t seed) : rows(r), cols(c), ld(row_stride<T>(c)) {
+        Random random(seed);
+        data.resize(rows * ld + ld);
+        for (auto& x : data) x = static_cast<T>(random.uniform(-1, 1));
+    }
+    View<T> view() { return {data.data(), rows, cols, ld}; }
+    View<const T> read() const { return {data.data(), rows, cols, ld}; }
+    T operator()(std::size_t i, std::size_t j) const { return data[i * ld + j]; }
+};
+
+template <class T>
+PackedMatrix<T> pack(Simd level, View<const T> b) {
+    PackedMatrix<T> packed(level, b.rows, plain_columns(b.cols, simd::width(level) / sizeof(T)),
+                           matmul_panel(level));
+    packed.pack(b);
+    return packed;
+}
+
+template <class T>
+Rows<const T> all_rows(const Array<T>& a) {
+    return {a.data.data(), a.ld, a.rows, 1, 0};
+}
+template <class T>
+Rows<T> all_rows(Array<T>& a) {
+    return {a.data.data(), a.ld, a.rows, 1, 0};
+}
+template <class T>
+Rows<const T> read_rows(const Array<T>& a) {
+    return all_rows(a);
+}
+
+/// The bits of the columns that count.
+template <class T>
+bool same_bits(const Array<T>& x, const Array<T>& y) {
+    for (std::size_t i = 0; i < x.rows; ++i)
+        if (std::memcmp(&x.data[i * x.ld], &y.data[i * y.ld], x.cols * sizeof(T)) != 0) return false;
+    return true;
+}
+
+template <class T>
+constexpr double tolerance = sizeof(T) == 4 ? 2e-7 : 4e-16;
+
+/// The worst |got - want| over a bound of the rounding error, (K + 2) eps * (sum of |products|).
+template <class T>
+double worst_matmul(Simd level, std::size_t m, std::size_t k, std::size_t n, bool with_bias,
+                    bool accumulate) {
+    const Array<T> a(m, k, 1), b(k, n, 2), bias(1, n, 3);
+    Array<T> c(m, n, 4);
+    const Array<T> before = c;
+    matmul<T>(read_rows(a), pack(level, b.read()), all_rows(c), with_bias ? bias.data.data() : nullptr,
+              accumulate);
+    double worst = 0;
+    for (std::size_t i = 0; i < m; ++i)
+        for (std::size_t j = 0; j < n; ++j) {
+            double want = accumulate ? before(i, j) : with_bias ? bias(0, j) : 0;
+            double size = std::abs(want);
+            for (std::size_t p = 0; p < k; ++p) {
+                want += static_cast<double>(a(i, p)) * b(p, j);
+                size += std::abs(static_cast<double>(a(i, p)) * b(p, j));
+            }
+            const double bound = static_cast<double>(k + 2) * tolerance<T> * size;
+            worst = std::max(worst, std::abs(c(i, j) - want) / (bound + 1e-300));
+        }
+    return worst;
+}
+
+/// The same for C = A^T B and the column sums.
+template <class T>
+double worst_outer(Simd level, std::size_t r, std::size_t m, std::size_t n) {
+    const Array<T> a(r, m, 1), b(r, n, 2);
+    Array<T> c(m, n, 3), sums(1, n, 4);
+    matmul_outer<T>(level, a.read(), b.read(), c.view(), sums.data.data());
+    double worst = 0;
+    for (std::size_t i = 0; i <= m; ++i)  // row m: the sums
+        for (std::size_t j = 0; j < n; ++j) {
+            double want = 0, size = 0;
+            for (std::size_t p = 0; p < r; ++p) {
+                const double term = (i < m ? static_cast<double>(a(p, i)) : 1) * b(p, j);
+                want += term;
+                size += std::abs(term);
+            }
+            const double got = i < m ? c(i, j) : sums(0, j);
+            const double bound = static_cast<double>(r + 2) * tolerance<T> * size;
+            worst = std::max(worst, std::abs(got - want) / (bound + 1e-300));
+        }
+    return worst;
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("matmul: agrees with a naive loop at all sizes", T, float, double) {
+    for (const Simd level : test::levels()) {
+        CAPTURE(name(level));
+        for (std::size_t m : {1U, 2U, 5U, 6U, 7U, 12U, 13U, 25U})
+            for (std::size_t n = 1; n <= 40; ++n) {
+                CAPTURE(m);
+                CAPTURE(n);
+                CHECK(worst_matmul<T>(level, m, 1 + (m * n) % 40, n, n % 2 == 0, false) < 1);
+                CHECK(worst_matmul<T>(level, m, 1 + n, n, false, true) < 1);
+            }
+        for (const std::size_t n : {63U, 64U, 65U, 127U, 129U, 200U})
+            CHECK(worst_matmul<T>(level, 7, 33, n, true, false) < 1);
+        // Deeper than the chunks that fit the cache, up to a chunk and a half, and beyond.
+        for (const std::size_t k : {32U, 64U, 128U, 191U, 192U, 193U, 384U, 500U, 1000U, 1600U, 3000U}) {
+            CAPTURE(k);
+            CHECK(worst_matmul<T>(level, 7, k, 35, true, false) < 1);
+            CHECK(worst_matmul<T>(level, 3, k, 17, false, true) < 1);
+        }
+    }
+}
+
+TEST_CASE_TEMPLATE("matmul_outer: agrees with a naive loop at all sizes, column sums too", T, float, double) {
+    for (const Simd level : test::levels()) {
+        CAPTURE(name(level));
+        for (std::size_t n = 1; n <= 40; ++n)
+            for (const std::size_t m : {1U, 5U, 6U, 7U, 13U, 40U}) CHECK(worst_outer<T>(level, n, m, n) < 1);
+        for (const std::size_t n : {64U, 65U, 129U, 200U}) CHECK(worst_outer<T>(level, 19, 17, n) < 1);
+        for (const std::size_t r : {127U, 128U, 129U, 257U, 1000U, 3000U})
+            CHECK(worst_outer<T>(level, r, 7, 35) < 1);
+    }
+}
+
+TEST_CASE("matmul: an empty inner extent gives the bias, or zero") {
+    for (const Simd level : test::levels()) {
+        const Array<float> a(3, 0, 1), b(0, 5, 2), bias(1, 5, 3);
+        Array<float> c(3, 5, 4);
+        matmul<float>(read_rows(a), pack(level, b.read()), all_rows(c), bias.data.data());
+        for (std::size_t j = 0; j < 5; ++j) CHECK(c(2, j) == bias(0, j));
+        matmul_outer<float>(level, View<const float>(a.data.data(), 0, 3, a.ld), b.read(), c.view());
+        CHECK(c(2, 4) == 0);
+    }
+}
+
+// The claim that results do not depend on slices and threads rests on the next three.
+
+TEST_CASE_TEMPLATE("matmul: bit-identical however the rows are grouped", T, float, double) {
+    for (const Simd level : test::levels())
+        for (const auto& [k, n] : {std::pair{37U, 35U}, {1000U, 70U}, {3U, 16U}}) {
+            const std::size_t m = 25;
+            const Array<T> a(m, k, 1), b(k, n, 2), bias(1, n, 3);
+            const auto packed = pack(level, b.read());
+            Array<T> whole(m, n, 4);
+            matmul<T>(read_rows(a), packed, all_rows(whole), bias.data.data());
+            for (std::size_t size = 1; size < m; ++size) {
+                Array<T> c(m, n, 5);
+                for (std::size_t r = 0; r < m; r += size)
+                    matmul<T>({a.data.data() + r * a.ld, a.ld, std::min(size, m - r)}, packed,
+                              {c.data.data() + r * c.ld, c.ld, std::min(size, m - r)}, bias.data.data());
+                CAPTURE(size);
+                CHECK(same_bits(c, whole));
+            }
+        }
+}
+
+TEST_CASE_TEMPLATE("matmul: groups of lanes over several steps give the bits of the whole window", T, float,
+                   double) {
+    constexpr std::size_t steps = 4, lanes = 11, k = 19, n = 37;
+    for (const Simd level : test::levels()) {
+        const Array<T> a(steps * lanes, k, 1), b(k, n, 2);
+        const auto packed = pack(level, b.read());
+        Array<T> whole(steps * lanes, n, 3);
+        matmul<T>(read_rows(a), packed, all_rows(whole));
+        for (std::size_t groups = 1; groups <= lanes + 1; ++groups) {  // one of them is empty at the end
+            Array<T> c(steps * lanes, n, 4);
+            for (std::size_t g = 0; g < groups; ++g) {
+                const Lanes group = Lanes::of(lanes, g, groups);
+                matmul<T>(Rows<const T>::of(a.data.data(), a.ld, lanes, group, 0, steps), packed,
+                          Rows<T>::of(c.data.data(), c.ld, lanes, group, 0, steps));
+            }
+            CAPTURE(groups);
+            CHECK(same_bits(c, whole));
+        }
+        Array<T> one(lanes, n, 5);  // a single step in the middle
+        matmul<T>(Rows<const T>::of(a.data.data(), a.ld, lanes, {3, 5, 0}, 2), packed,
+                  {one.data.data(), one.ld, 5});
+        CHECK(std::memcmp(&one.data[0], &whole.data[(2 * lanes + 3) * whole.ld], n * sizeof(T)) == 0);
+    }
+}
+
+TEST_CASE_TEMPLATE("matmul_outer: the union of the parts is the whole, bit for bit", T, float, double) {
+    for (const Simd level : test::levels())
+        for (const std::size_t n : {1U, 16U, 33U, 70U, 200U}) {
+            const Array<T> a(300, 7, 1), b(300, n, 2);
+            Array<T> whole(7, n, 3), whole_sums(1, n, 4);
+            matmul_outer<T>(level, a.read(), b.read(), whole.view(), whole_sums.data.data());
+            for (std::size_t parts = 2; parts < 6; ++parts) {
+                Array<T> c(7, n, 5), sums(1, n, 6);
+                for (std::size_t p = 0; p < parts; ++p)
+                    matmul_outer<T>(level, a.read(), b.read(), c.view(), sums.data.data(), {p, parts});
+                CHECK(same_bits(c, whole));
+                CHECK(same_bits(sums, whole_sums));
+            }
+        }
+}
+
+TEST_CASE("matmul: the vector width changes no bits where every set has fused multiply-add") {
+    // Not true of the baseline, which may have none.
+    if (simd::detect() < Simd::avx512) return;
+    const Array<float> a(9, 300, 1), b(300, 21, 2);
+    Array<float> narrow(9, 21, 3), wide(9, 21, 4);
+    matmul<float>(read_rows(a), pack(Simd::avx2, b.read()), all_rows(narrow));
+    matmul<float>(read_rows(a), pack(Simd::avx512, b.read()), all_rows(wide));
+    CHECK(same_bits(narrow, wide));
+}
+
+TEST_CASE_TEMPLATE("matmul: packing in parts is packing the whole", T, float, double) {
+    for (const Simd level : test::levels())
+        for (const std::size_t n : {5U, 33U, 100U}) {
+            const Array<T> a(3, 13, 1), b(13, n, 2);
+            Array<T> whole(3, n, 3), c(3, n, 4);
+            matmul<T>(read_rows(a), pack(level, b.read()), all_rows(whole));
+            PackedMatrix<T> packed(level, 13, plain_columns(n, simd::width(level) / sizeof(T)),
+                                   matmul_panel(level));
+            for (std::size_t p = 0; p < 4; ++p) packed.pack(b.read(), {p, 4});
+            matmul<T>(read_rows(a), packed, all_rows(c));
+            CHECK(same_bits(c, whole));
+        }
+}
+
+TEST_CASE_TEMPLATE("matmul: columns in another order, and the transpose that undoes it", T, float, double) {
+    // Two blocks of 5 columns, their vectors side by side, as a gated cell's; and a vector without a block.
+    constexpr std::size_t width = 5, k = 9, m = 4;
+    for (const Simd level : test::levels()) {
+        const std::size_t unit = simd::width(level) / sizeof(T);
+        std::vector<ColumnRun> order;
+        for (std::size_t u = 0; u < width; u += unit) {
+            order.push_back({width + u, std::min(unit, width - u)});
+            order.push_back({});
+            order.push_back({u, std::min(unit, width - u)});
+        }
+        const Array<T> a(m, k, 1), w(k, 2 * width, 2);
+        PackedMatrix<T> packed(level, k, order, matmul_panel(level));
+        packed.pack(w.read());
+        CHECK(packed.vectors() == order.size());
+        Array<T> y(m, order.size() * unit, 3);
+        matmul<T>(read_rows(a), packed, all_rows(y));
+        for (std::size_t v = 0; v < order.size(); ++v)
+            for (std::size_t j = 0; j < unit; ++j) {
+                double want = 0;
+                if (j < order[v].count)
+                    for (std::size_t p = 0; p < k; ++p)
+                        want += static_cast<double>(a(1, p)) * w(p, order[v].first + j);
+                CHECK(y(1, v * unit + j) == doctest::Approx(want).epsilon(1e-5));
+            }
+        // y W^T, with y in the other order: (m, k) again.
+        PackedMatrix<T> back(level, order.size() * unit, plain_columns(k, unit), matmul_panel(level));
+        for (std::size_t p = 0; p < 3; ++p) back.pack_transposed(w.read(), order, {p, 3});
+        Array<T> x(m, k, 4);
+        matmul<T>(read_rows(y), back, all_rows(x));
+        for (std::size_t i = 0; i < m; ++i)
+            for (std::size_t p = 0; p < k; ++p) {
+                double want = 0;
+                for (std::size_t v = 0; v < order.size(); ++v)
+                    for (std::size_t j = 0; j < order[v].count; ++j)
+                        want += static_cast<double>(y(i, v * unit + j)) * w(p, order[v].first + j);
+                CHECK(x(i, p) == doctest::Approx(want).epsilon(1e-4));
+            }
+    }
+}
+
+TEST_CASE("matmul: agrees with OpenBLAS to rounding") {
+    constexpr int row_major = 101, plain = 111, transposed = 112;
+    constexpr std::size_t m = 50, k = 128, n = 517;
+    const Array<float> a(m, k, 1), b(k, n, 2), g(m, n, 3);
+    Array<float> want(m, n, 4), c(m, n, 5), d(k, n, 6), want_d(k, n, 7);
+    const auto i = [](std::size_t x) { return static_cast<int>(x); };
+    cblas_sgemm(row_major, plain, plain, i(m), i(n), i(k), 1, a.data.data(), i(a.ld), b.data.data(), i(b.ld),
+                0, want.data.data(), i(want.ld));
+    cblas_sgemm(row_major, transposed, plain, i(k), i(n), i(m), 1, a.data.data(), i(a.ld), g.data.data(),
+                i(g.ld), 0, want_d.data.data(), i(want_d.ld));
+    const auto worst = [](const Array<float>& x, const Array<float>& y) {
+        float w = 0;
+        for (std::size_t r = 0; r < x.rows; ++r)
+            for (std::size_t j = 0; j < x.cols; ++j) w = std::max(w, std::abs(x(r, j) - y(r, j)));
+        return w;
+    };
+    for (const Simd level : test::levels()) {
+        matmul<float>(read_rows(a), pack(level, b.read()), all_rows(c));
+        CHECK(worst(c, want) < 2e-5F);
+        matmul_outer<float>(level, a.read(), g.read(), d.view());
+        CHECK(worst(d, want_d) < 2e-5F);
+    }
+}

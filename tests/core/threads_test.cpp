@@ -1,0 +1,69 @@
+#include "charrnn/core/threads.hpp"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+using namespace charrnn;
+
+TEST_CASE("threads: every share runs once, each on its own thread [threads]") {
+    for (const std::size_t size : {1U, 2U, 3U, 5U}) {
+        Team team(size);
+        CHECK(team.size() == size);
+        std::vector<int> runs(size, 0);
+        std::vector<std::thread::id> ids(size);
+        team.run([&](std::size_t i) { ++runs[i], ids[i] = std::this_thread::get_id(); });
+        CHECK(runs == std::vector<int>(size, 1));
+        CHECK(ids[0] == std::this_thread::get_id());
+        for (std::size_t i = 1; i < size; ++i) CHECK(ids[i] != ids[i - 1]);
+    }
+}
+
+TEST_CASE("threads: what one run writes, the next may read from another thread [threads]") {
+    Team team(3);
+    std::vector<std::size_t> numbers(3, 0), next(3, 0);
+    for (int round = 0; round < 300; ++round) {
+        team.run([&](std::size_t i) { next[i] = numbers[(i + 1) % 3] + 1; });
+        team.run([&](std::size_t i) { numbers[i] = next[i]; });
+    }
+    CHECK(numbers == std::vector<std::size_t>{300, 300, 300});
+}
+
+TEST_CASE("threads: an exception of any share comes out of run, and the team goes on [threads]") {
+    Team team(3);
+    for (std::size_t bad = 0; bad < 3; ++bad) {
+        std::atomic<int> done = 0;
+        CHECK_THROWS_WITH_AS(team.run([&](std::size_t i) {
+            if (i == bad) throw std::runtime_error("share " + std::to_string(i));
+            ++done;
+        }),
+                             ("share " + std::to_string(bad)).c_str(), std::runtime_error);
+        CHECK(done == 2);
+    }
+    std::atomic<int> done = 0;
+    team.run([&](std::size_t) { ++done; });
+    CHECK(done == 3);
+}
+
+TEST_CASE(
+    "threads: when all shares throw, the first one's exception comes out, and none is left over [threads]") {
+    Team team(3);
+    CHECK_THROWS_WITH_AS(
+        team.run([](std::size_t i) { throw std::runtime_error("share " + std::to_string(i)); }), "share 0",
+        std::runtime_error);
+    CHECK_NOTHROW(team.run([](std::size_t) {}));
+}
+
+TEST_CASE("threads: a team of one is the caller") {
+    Team team(1);
+    CHECK_THROWS_AS(team.run([](std::size_t) { throw std::runtime_error("alone"); }), std::runtime_error);
+    CHECK_NOTHROW(team.run([](std::size_t) {}));
+}
+
+TEST_CASE("threads: none is an error") {
+    CHECK_THROWS_WITH_AS(Team(0), "threads is 0: expected at least 1", value_error);
+    CHECK(hardware_threads() >= 1);
+}

@@ -1,0 +1,184 @@
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <charrnn/nn/activation.hpp>
+
+/// @file
+/// The layers once more, as plain loops over doubles: what the formulas say and nothing else.
+
+namespace naive {
+
+using Numbers = std::vector<double>;
+/// Arrays by name: "y", "x" (its gradient), "Wi", "after.0" (state), "before.0" (gradient of the first state) ...
+using Arrays = std::map<std::string, Numbers>;
+
+/// A window over which a layer is run and whose output gradient is d_y. Row t * lanes + n is step t of lane n.
+struct Window {
+    std::size_t steps, lanes;
+    Numbers x, d_y;
+    std::size_t truncate = 0;
+    std::vector<std::uint8_t> begins{};  ///< empty: no document begins inside
+    std::vector<Numbers> state{};        ///< before the window; each part (lanes, H)
+};
+
+inline double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+
+inline double activate(const charrnn::Activation& f, double x) {
+    using Kind = charrnn::Activation::Kind;
+    switch (f.kind) {
+        case Kind::tanh:
+            return std::tanh(x);
+        case Kind::sigmoid:
+            return sigmoid(x);
+        case Kind::relu:
+            return x > 0 ? x : 0;
+        case Kind::custom:
+            return f.value(x);
+        case Kind::identity:
+            break;
+    }
+    return x;
+}
+
+inline double slope(const charrnn::Activation& f, double x) {
+    using Kind = charrnn::Activation::Kind;
+    switch (f.kind) {
+        case Kind::tanh:
+            return 1 - std::tanh(x) * std::tanh(x);
+        case Kind::sigmoid:
+            return sigmoid(x) * (1 - sigmoid(x));
+        case Kind::relu:
+            return x > 0 ? 1 : 0;
+        case Kind::custom:
+            return f.slope(x, f.value(x));
+        case Kind::identity:
+            break;
+    }
+    return 1;
+}
+
+/// y = f(x W + b).
+inline Arrays dense(std::size_t D, std::size_t K, const Numbers& W, const Numbers& b,
+                    const charrnn::Activation& f, const Window& w) {
+    const std::size_t rows = w.steps * w.lanes;
+    Arrays a{{"y", Numbers(rows * K)}, {"x", Numbers(rows * D)}, {"W", Numbers(D * K)}, {"b", Numbers(K)}};
+    for (std::size_t r = 0; r < rows; ++r)
+        for (std::size_t k = 0; k < K; ++k) {
+            double pre = b[k];
+            for (std::size_t i = 0; i < D; ++i) pre += w.x[r * D + i] * W[i * K + k];
+            a["y"][r * K + k] = activate(f, pre);
+            const double d = w.d_y[r * K + k] * slope(f, pre);
+            a["b"][k] += d;
+            for (std::size_t i = 0; i < D; ++i) {
+                a["W"][i * K + k] += w.x[r * D + i] * d;
+                a["x"][r * D + i] += W[i * K + k] * d;
+            }
+        }
+    return a;
+}
+
+/// A recurrent layer: an LSTM with `lstm`, else h' = f(x Wi + h Wh + b).
+struct Recurrent {
+    bool lstm;
+    std::size_t D, H;
+    Numbers Wi, Wh, b;
+    charrnn::Activation f = charrnn::activation::tanh;
+
+    Arrays run(const Window& w) const {
+        const std::size_t G = lstm ? 4 * H : H, N = w.lanes, T = w.steps, parts = lstm ? 2 : 1;
+        Numbers y(T * N * H), pre(T * N * G);
+        // before[t] and after[t] are the state around step t, parts side by side.
+        std::vector<Numbers> before(T, Numbers(N * parts * H)), after = before;
+        const auto at = [&](std::size_t n, std::size_t part, std::size_t j) {
+            return (n * parts + part) * H + j;
+        };
+        for (std::size_t t = 0; t < T; ++t)
+            for (std::size_t n = 0; n < N; ++n) {
+                const std::size_t r = t * N + n;
+                for (std::size_t p = 0; p < parts; ++p)
+                    for (std::size_t j = 0; j < H; ++j)
+                        before[t][at(n, p, j)] = begins(w, r) ? 0
+                                                 : t > 0      ? after[t - 1][at(n, p, j)]
+                                                              : w.state[p][n * H + j];
+                for (std::size_t g = 0; g < G; ++g) {
+                    double sum = b[g];
+                    for (std::size_t i = 0; i < D; ++i) sum += w.x[r * D + i] * Wi[i * G + g];
+                    for (std::size_t j = 0; j < H; ++j) sum += before[t][at(n, 0, j)] * Wh[j * G + g];
+                    pre[r * G + g] = sum;
+                }
+                for (std::size_t j = 0; j < H; ++j) {
+                    const double* g = &pre[r * G + j];
+                    if (lstm) {
+                        const double c =
+                            sigmoid(g[H]) * before[t][at(n, 1, j)] + sigmoid(g[0]) * std::tanh(g[2 * H]);
+                        after[t][at(n, 1, j)] = c;
+                        after[t][at(n, 0, j)] = sigmoid(g[3 * H]) * std::tanh(c);
+                    } else {
+                        after[t][at(n, 0, j)] = activate(f, g[0]);
+                    }
+                    y[r * H + j] = after[t][at(n, 0, j)];
+                }
+            }
+
+        Numbers d_x(T * N * D), d_Wi(D * G), d_Wh(H * G), d_b(G), carry(N * parts * H);
+        for (std::size_t t = T; t-- > 0;) {
+            if (w.truncate > 0 && (t + 1) % w.truncate == 0 && t + 1 < T) carry.assign(carry.size(), 0);
+            for (std::size_t n = 0; n < N; ++n) {
+                const std::size_t r = t * N + n;
+                Numbers d_pre(G), d_before(parts * H);
+                for (std::size_t j = 0; j < H; ++j) {
+                    const double* g = &pre[r * G + j];
+                    const double d_h = carry[at(n, 0, j)] + w.d_y[r * H + j];
+                    if (lstm) {
+                        const double i = sigmoid(g[0]), o = sigmoid(g[3 * H]), z = std::tanh(g[2 * H]);
+                        const double keep = sigmoid(g[H]), c = std::tanh(after[t][at(n, 1, j)]);
+                        const double d_c = carry[at(n, 1, j)] + d_h * o * (1 - c * c);
+                        d_pre[j] = d_c * z * i * (1 - i);
+                        d_pre[H + j] = d_c * before[t][at(n, 1, j)] * keep * (1 - keep);
+                        d_pre[2 * H + j] = d_c * i * (1 - z * z);
+                        d_pre[3 * H + j] = d_h * c * o * (1 - o);
+                        d_before[H + j] = d_c * keep;
+                    } else {
+                        d_pre[j] = d_h * slope(f, g[0]);
+                    }
+                }
+                for (std::size_t g = 0; g < G; ++g) {
+                    d_b[g] += d_pre[g];
+                    for (std::size_t i = 0; i < D; ++i) {
+                        d_Wi[i * G + g] += w.x[r * D + i] * d_pre[g];
+                        d_x[r * D + i] += Wi[i * G + g] * d_pre[g];
+                    }
+                    for (std::size_t j = 0; j < H; ++j) {
+                        d_Wh[j * G + g] += before[t][at(n, 0, j)] * d_pre[g];
+                        d_before[j] += Wh[j * G + g] * d_pre[g];
+                    }
+                }
+                for (std::size_t k = 0; k < parts * H; ++k)
+                    carry[n * parts * H + k] = begins(w, r) ? 0 : d_before[k];
+            }
+        }
+
+        Arrays a{{"y", y}, {"x", d_x}, {"Wi", d_Wi}, {"Wh", d_Wh}, {"b", d_b}};
+        for (std::size_t p = 0; p < parts; ++p) {
+            Numbers& last = a["after." + std::to_string(p)];
+            Numbers& first = a["before." + std::to_string(p)];
+            for (std::size_t n = 0; n < N; ++n)
+                for (std::size_t j = 0; j < H; ++j) {
+                    last.push_back(after[T - 1][at(n, p, j)]);
+                    first.push_back(carry[at(n, p, j)]);
+                }
+        }
+        return a;
+    }
+
+  private:
+    static bool begins(const Window& w, std::size_t row) { return !w.begins.empty() && w.begins[row] != 0; }
+};
+
+}  // namespace naive
