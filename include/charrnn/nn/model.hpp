@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <functional>
 #include <map>
@@ -18,8 +19,10 @@ namespace charrnn {
 template <class T>
 class AnyLayer {
   public:
-    template <Layer L>
-    AnyLayer(L layer)  // NOLINT(google-explicit-constructor): any layer is one of these
+    template <class L>
+    // Itself first: clang would ask whether it can be copied in order to know whether it can be copied.
+    requires(!std::same_as<L, AnyLayer> && Layer<L>)
+        AnyLayer(L layer)  // NOLINT(google-explicit-constructor): any layer is one of these
         : held_(std::make_unique<Holder<L>>(std::move(layer))) {}
     AnyLayer(const AnyLayer& other) : held_(other.held_->clone()) {}
     AnyLayer(AnyLayer&&) noexcept = default;
