@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <regex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,7 +46,7 @@ class Case {
         state_.counters["min_seconds"] = m.min;
         state_.counters["max_seconds"] = m.max;
         state_.counters["calls"] = static_cast<double>(m.calls);
-        state_.counters["threads"] = static_cast<double>(work.threads);
+        state_.counters["cores_meant"] = static_cast<double>(work.threads);
         state_.counters["cores"] = m.cores;
         state_.counters["peak_flops"] = m.peak;
         if (work.flops > 0) {
@@ -60,14 +61,18 @@ class Case {
     Effort effort_;
 };
 
-/// All cases. Google Benchmark chooses among them and writes the results; how long each runs, and the blocks
-/// between two looks at the peak, are `measure`'s: to Google Benchmark a case is one iteration, whose time is the
-/// median of a call.
+/// The cases whose names match a filter. Google Benchmark runs them and writes the results; how long each takes, and
+/// the blocks between two looks at the peak, are `measure`'s: to Google Benchmark a case is one iteration, whose
+/// time is the median of a call.
 class Cases {
   public:
-    explicit Cases(const Effort& effort) : effort_(effort) {}
+    Cases(const Effort& effort, const std::string& filter) : effort_(effort), filter_(filter) {}
+
+    [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
 
     void add(const std::string& name, std::function<void(Case&)> run) {
+        if (!std::regex_search(name, filter_)) return;
+        names_.push_back(name);
         benchmark::RegisterBenchmark(name.c_str(),
                                      [effort = effort_, run = std::move(run)](benchmark::State& state) {
                                          for (auto _ : state) {
@@ -81,6 +86,8 @@ class Cases {
 
   private:
     Effort effort_;
+    std::regex filter_;
+    std::vector<std::string> names_;
 };
 
 /// Adds a source file's cases to the list that main works off.

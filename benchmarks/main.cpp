@@ -1,12 +1,13 @@
+#include <algorithm>
 #include <cstdio>
-#include <cstdlib>
+#include <exception>
 #include <fstream>
 #include <iostream>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include <charrnn/core/threads.hpp>
+#include <charrnn/core/machine.hpp>
 
 #include "cases.hpp"
 
@@ -36,8 +37,10 @@ std::string scaled(double x) {
 /// A line a case.
 class Table : public benchmark::BenchmarkReporter {
   public:
-    bool ReportContext(const Context& context) override {
-        width_ = context.name_field_width;
+    explicit Table(const std::vector<std::string>& names) {
+        for (const auto& name : names) width_ = std::max(width_, static_cast<int>(name.size()));
+    }
+    bool ReportContext(const Context&) override {
         std::printf("%s, %zu processors; multiply-add peak of one %sFLOP/s, of all %sFLOP/s\n",
                     std::string(name(simd::detect())).c_str(), hardware_threads(),
                     scaled(bench::peak_flops(1)).c_str(),
@@ -46,8 +49,8 @@ class Table : public benchmark::BenchmarkReporter {
         if (std::ifstream("/proc/loadavg") >> load && load > 0.5)
             std::printf("The machine is busy with other things (load %.1f): do not trust these times.\n",
                         load);
-        std::printf("\n%-*s %9s  %9s - %-9s %9s %6s  %s\n", static_cast<int>(width_),
-                    "case (times of a call)", "median", "min", "max", "FLOP/s", "peak", "a second");
+        std::printf("\n%-*s %9s  %9s - %-9s %9s %6s  %s\n", width_, "case (times of a call)", "median", "min",
+                    "max", "FLOP/s", "peak", "a second");
         return true;
     }
     void ReportRuns(const std::vector<Run>& runs) override {
@@ -58,7 +61,7 @@ class Table : public benchmark::BenchmarkReporter {
             };
             std::string name = run.benchmark_name();
             name.erase(name.find("/iterations:"));  // Google Benchmark's way of saying what all have
-            std::printf("%-*s %8ss  %8ss - %-9s", static_cast<int>(width_), name.c_str(),
+            std::printf("%-*s %8ss  %8ss - %-9s", width_, name.c_str(),
                         scaled(run.real_accumulated_time).c_str(), scaled(counter("min_seconds")).c_str(),
                         (scaled(counter("max_seconds")) + "s").c_str());
             if (counter("flops") > 0)
@@ -69,7 +72,7 @@ class Table : public benchmark::BenchmarkReporter {
                 if (const auto at = key.find("_per_second"); at != std::string::npos)
                     std::printf("  %s %s", scaled(static_cast<double>(value)).c_str(),
                                 key.substr(0, at).c_str());
-            if (counter("cores") < 0.8 * counter("threads"))
+            if (counter("cores") < 0.8 * counter("cores_meant"))
                 std::printf("  (had only %.1f cores)", counter("cores"));
             std::printf("\n");
         }
@@ -77,7 +80,7 @@ class Table : public benchmark::BenchmarkReporter {
     }
 
   private:
-    std::size_t width_ = 0;
+    int width_ = 22;
 };
 
 int fail(const std::string& why) {
@@ -85,12 +88,10 @@ int fail(const std::string& why) {
     return 2;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
     bench::Effort effort;
     std::vector<std::string> words{argv[0]};
-    bool filtered = false;
+    std::string filter;
     bool list = false;
     for (int i = 1; i < argc; ++i) {
         const std::string word = argv[i];
@@ -100,7 +101,6 @@ int main(int argc, char** argv) {
             effort.block = 0.005;
         } else if (word == "--list") {
             list = true;
-            words.emplace_back("--benchmark_list_tests");
         } else if (word == "--json") {
             if (++i == argc) return fail("--json needs a file");
             words.push_back(std::string("--benchmark_out=") + argv[i]);
@@ -108,21 +108,34 @@ int main(int argc, char** argv) {
         } else if (word == "-h" || word == "--help") {
             std::cout << usage;
             return 0;
-        } else if (word.starts_with("-") || filtered) {
+        } else if (word.starts_with("-") || !filter.empty()) {
             return fail("what is " + word + "?");
         } else {
-            filtered = true;
-            words.push_back("--benchmark_filter=" + word);
+            filter = word;
         }
     }
-    Cases cases(effort);
+    Cases cases(effort, filter);
     for (const auto add : bench::AddCases::list()) add(cases);
+    if (cases.names().empty()) return fail("no case matches " + filter);
+    if (list) {
+        for (const auto& name : cases.names()) std::cout << name << '\n';
+        return 0;
+    }
     std::vector<char*> pointers;
     for (auto& word : words) pointers.push_back(word.data());
     int count = static_cast<int>(pointers.size());
     benchmark::Initialize(&count, pointers.data());
-    Table table;
-    const std::size_t found =
-        list ? benchmark::RunSpecifiedBenchmarks() : benchmark::RunSpecifiedBenchmarks(&table);
-    return found > 0 ? 0 : fail("no case matches");
+    Table table(cases.names());
+    benchmark::RunSpecifiedBenchmarks(&table);
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const std::exception& e) {
+        return fail(e.what());
+    }
 }
