@@ -1,5 +1,5 @@
-#include <charrnn/core/machine.hpp>
 #include <charrnn/core/blas.hpp>
+#include <charrnn/core/machine.hpp>
 
 #include <doctest/doctest.h>
 

@@ -38,9 +38,11 @@ struct Faulty {
     enum class Fault { none, b, Wh, before, x, nan } fault = Fault::none;
 
     static constexpr std::size_t parts = 1;
-    template <class T> using Params = GatedParams<T>;
+    template <class T>
+    using Params = GatedParams<T>;
 
-    template <class T> Params<T> init(Random& random) const {
+    template <class T>
+    Params<T> init(Random& random) const {
         Params<T> p;
         p.Wi.resize({in, out}), p.Wh.resize({out, out}), p.b.resize({out});
         p.visit([&](const char*, auto& array) { init::uniform(array, 0.7, random); });

@@ -17,7 +17,8 @@ static_assert(std::is_constructible_v<Stateful<Model<float>>, const Model<float>
 
 namespace {
 
-template <class T> Model<T> model_of(const std::string& cell, bool with_softmax = true) {
+template <class T>
+Model<T> model_of(const std::string& cell, bool with_softmax = true) {
     Random random(1);
     const auto& make = Registry<T>::instance();
     Model<T> m;
@@ -32,7 +33,8 @@ Matrix<std::uint32_t> ids(std::size_t steps, std::size_t lanes) {
     return m;
 }
 
-template <class T> Tensor<T, 3> one_hot(const Matrix<std::uint32_t>& x) {
+template <class T>
+Tensor<T, 3> one_hot(const Matrix<std::uint32_t>& x) {
     Tensor<T, 3> y = xt::zeros<T>({x.shape(0), x.shape(1), std::size_t{7}});
     for (std::size_t t = 0; t < x.shape(0); ++t)
         for (std::size_t n = 0; n < x.shape(1); ++n) y(t, n, x(t, n)) = 1;
@@ -40,7 +42,8 @@ template <class T> Tensor<T, 3> one_hot(const Matrix<std::uint32_t>& x) {
 }
 
 /// Steps first to first + count of a window.
-template <class A> A steps_of(const A& x, std::size_t first, std::size_t count) {
+template <class A>
+A steps_of(const A& x, std::size_t first, std::size_t count) {
     auto shape = x.shape();
     const std::size_t step = x.size() / shape[0];
     shape[0] = count;

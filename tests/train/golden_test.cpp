@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "golden/model.hpp"
+#include "nn/instances.hpp"
 
 using namespace charrnn;
 using namespace charrnn::test;

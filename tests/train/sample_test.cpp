@@ -4,6 +4,8 @@
 #include <cmath>
 #include <string>
 
+#include "nn/instances.hpp"
+
 using namespace charrnn;
 
 namespace {

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "nn/instances.hpp"
+
 using namespace charrnn;
 using namespace std::chrono_literals;
 
