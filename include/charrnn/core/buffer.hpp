@@ -4,6 +4,10 @@
 #include <new>
 #include <vector>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 /// @file
 /// Aligned working memory for kernels.
 
@@ -11,11 +15,11 @@ namespace charrnn {
 
 namespace detail {
 
-/// std::allocator with the alignment of a cache line.
+/// An allocator with the alignment of a cache line, and for large arrays that of a huge page, which the system is
+/// asked to use: kernels walk columns of arrays of many megabytes, a new small page at each row.
 template <class T>
 struct CacheLineAllocator {
     using value_type = T;
-    static constexpr std::align_val_t line{64};
 
     CacheLineAllocator() = default;
     template <class U>
@@ -25,8 +29,19 @@ struct CacheLineAllocator {
         using other = CacheLineAllocator<U>;
     };
 
-    T* allocate(std::size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), line)); }
-    void deallocate(T* p, std::size_t) noexcept { ::operator delete(p, line); }
+    static std::align_val_t alignment(std::size_t bytes) {
+        return std::align_val_t{bytes >= (std::size_t{1} << 20U) ? std::size_t{2} << 20U : 64};
+    }
+    T* allocate(std::size_t n) {
+        const std::size_t bytes = n * sizeof(T);
+        void* p = ::operator new(bytes, alignment(bytes));
+#if defined(__linux__)
+        if (alignment(bytes) > std::align_val_t{64})
+            ::madvise(p, bytes, MADV_HUGEPAGE);  // a wish: it may fail
+#endif
+        return static_cast<T*>(p);
+    }
+    void deallocate(T* p, std::size_t n) noexcept { ::operator delete(p, alignment(n * sizeof(T))); }
 
     friend bool operator==(const CacheLineAllocator&, const CacheLineAllocator&) { return true; }
 };

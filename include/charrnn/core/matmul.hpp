@@ -108,6 +108,11 @@ struct Rows {
     std::size_t steps = 1;      ///< blocks
     std::size_t step_size = 0;  ///< from a block to the next
 
+    /// `n` blocks from block t on, or as many as there are.
+    [[nodiscard]] Rows part(std::size_t t, std::size_t n) const {
+        return {data + t * step_size, ld, count, std::min(n, steps - t), step_size};
+    }
+
     /// The rows of `lanes` at step t of an array of N lanes a step, or at `steps` steps from t on.
     static Rows of(T* base, std::size_t ld, std::size_t lanes_in_all, Lanes lanes, std::size_t t,
                    std::size_t steps = 1) {
@@ -180,7 +185,7 @@ struct MatmulKernel {
         std::size_t k0 = 0;
         do {
             const std::size_t k1 = depth - k0 < chunk + chunk / 2 ? depth : k0 + chunk;
-            for (std::size_t v = 0; v < b->vectors(); v += most) {
+            for (std::size_t v = 0; v < b->vectors();) {
                 const std::size_t left = b->vectors() - v;
                 if (left >= most)
                     panel<most, Isa>(v, k0, k1);
@@ -192,6 +197,7 @@ struct MatmulKernel {
                     else
                         panel<3, Isa>(v, k0, k1);
                 }
+                v += most;
             }
             k0 = k1;
         } while (k0 < depth);
@@ -208,7 +214,21 @@ inline std::size_t matmul_panel(Simd level) { return level == Simd::avx512 ? 4 :
 template <class T>
 void matmul(Rows<const T> a, const PackedMatrix<T>& b, Rows<T> c, const T* bias = nullptr,
             bool accumulate = false) {
-    simd::dispatch(b.level(), detail::MatmulKernel<T>{a, &b, c, bias, accumulate});
+    constexpr std::size_t block = 96;  // rows that stay in the second-level cache while all panels pass by
+    const auto run = [&](const Rows<const T>& from, const Rows<T>& to) {
+        simd::dispatch(b.level(), detail::MatmulKernel<T>{from, &b, to, bias, accumulate});
+    };
+    if (a.steps > 1) {
+        const std::size_t steps = std::max<std::size_t>(1, block / a.count);
+        for (std::size_t t = 0; t < a.steps; t += steps) run(a.part(t, steps), c.part(t, steps));
+    } else {
+        const std::size_t blocks = (a.count + block - 1) / block;
+        for (std::size_t i = 0; i < blocks; ++i) {
+            const std::size_t first = a.count * i / blocks;
+            const std::size_t count = a.count * (i + 1) / blocks - first;
+            run({a.data + first * a.ld, a.ld, count}, {c.data + first * c.ld, c.ld, count});
+        }
+    }
 }
 
 /// From first to before last.
@@ -281,25 +301,32 @@ struct OuterKernel {
         constexpr int most = simd::TileShape<Isa>::vectors;
         const std::size_t vectors = (b.cols + V::size - 1) / V::size;
         const auto [first, last] = outer_share(Isa::level, vectors, part);
-        const std::size_t chunk = chunk_depth<T>(most, V::size);
-        std::size_t r0 = 0;
-        do {
-            const std::size_t r1 = std::min(b.rows, r0 + chunk);
-            for (std::size_t v = first; v < last; v += most) {
-                const std::size_t left = last - v;
-                if (left >= most)
-                    panel<most, Isa>(v, r0, r1);
-                else if (left == 1)
-                    panel<1, Isa>(v, r0, r1);
-                else if constexpr (most > 2) {
-                    if (left == 2)
-                        panel<2, Isa>(v, r0, r1);
-                    else
-                        panel<3, Isa>(v, r0, r1);
-                }
+        // Chunks of rows whose panel stays in the first-level cache, and groups of columns whose part of C stays in
+        // the second-level one.
+        constexpr std::size_t chunk = 96;
+        const std::size_t group = std::max<std::size_t>(
+            1, (std::size_t{512} << 10U) / (std::max<std::size_t>(1, a.cols) * most * V::size * sizeof(T)));
+        for (std::size_t g = first; g < last; g += group * most)
+            for (std::size_t r0 = 0; r0 == 0 || r0 < b.rows; r0 += chunk)
+                columns<Isa>(g, std::min(last, g + group * most), r0, std::min(b.rows, r0 + chunk));
+    }
+
+    template <class Isa>
+    CHARRNN_INLINE void columns(std::size_t first, std::size_t last, std::size_t r0, std::size_t r1) const {
+        constexpr int most = simd::TileShape<Isa>::vectors;
+        for (std::size_t v = first; v < last;) {
+            const std::size_t left = last - v;
+            if (left >= most) {
+                panel<most, Isa>(v, r0, r1);
+                v += most;
+            } else if (most > 2 && left >= 2) {
+                panel<2, Isa>(v, r0, r1);
+                v += 2;
+            } else {
+                panel<1, Isa>(v, r0, r1);
+                ++v;
             }
-            r0 = r1;
-        } while (r0 < b.rows);
+        }
     }
 };
 

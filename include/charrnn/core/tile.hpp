@@ -12,7 +12,7 @@ namespace charrnn::simd {
 /// The tile that fills the registers: `rows` rows by `vectors` vectors of columns.
 template <class Isa>
 struct TileShape {
-    static constexpr int rows = 6;
+    static constexpr int rows = Isa::level == Simd::baseline ? 4 : 6;
     static constexpr int vectors = Isa::registers >= 32 ? 4 : 2;
 };
 
