@@ -4,7 +4,7 @@
 #include <charrnn/nn/runner.hpp>
 
 /// @file
-/// The built-in layers at work, compiled once for all tests in instances.cpp: their kernels, unrolled for three
+/// The built-in layers at work, compiled once for all tests in instances_*.cpp: their kernels, unrolled for three
 /// instruction sets, are most of the compile time, with sanitizers above all.
 
 extern template class charrnn::StageOf<charrnn::Recur<charrnn::LSTMCell, float>>;

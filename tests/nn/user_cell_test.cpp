@@ -209,13 +209,13 @@ TEST_CASE("user's cell: parts of its work run on several threads [threads]") {
 }
 
 TEST_CASE("user's cell: joins the registry under a name, and a Model") {
-    Registry<float> registry = Registry<float>::instance();
+    Registry<double> registry = Registry<double>::instance();
     registry.add("mgu", [](std::size_t in, std::size_t out, Random& random) {
-        return Recur<MinimalGatedUnit>(MinimalGatedUnit{in, out}, random);
+        return Recur<MinimalGatedUnit, double>(MinimalGatedUnit{in, out}, random);
     });
     CHECK(registry.names() == std::vector<std::string>{"dense", "lstm", "mgu", "rnn"});
     Random random(1);
-    Model<float> m;
+    Model<double> m;
     m.add(registry.make("mgu", 7, 5, random)).add(registry.make("dense", 5, 7, random)).add(softmax);
     CHECK(printed(m) == "Chain(Recur(MinimalGatedUnit(7, 5)), Dense(5, 7), softmax)");
     CHECK_THROWS_WITH_AS(static_cast<void>(registry.make("gruu", 1, 1)),

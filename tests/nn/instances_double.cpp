@@ -1,10 +1,6 @@
 #include "instances.hpp"
 
-template class charrnn::StageOf<charrnn::Recur<charrnn::LSTMCell, float>>;
 template class charrnn::StageOf<charrnn::Recur<charrnn::LSTMCell, double>>;
-template class charrnn::StageOf<charrnn::Recur<charrnn::RNNCell, float>>;
 template class charrnn::StageOf<charrnn::Recur<charrnn::RNNCell, double>>;
-template class charrnn::StageOf<charrnn::Dense<float>>;
 template class charrnn::StageOf<charrnn::Dense<double>>;
-template class charrnn::Runner<float>;
 template class charrnn::Runner<double>;
