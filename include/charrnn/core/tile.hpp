@@ -9,10 +9,15 @@
 
 namespace charrnn::simd {
 
-/// The tile that fills the registers: `rows` rows by `vectors` vectors of columns.
+/// The tile that fills the registers: `rows` rows by `vectors` vectors of columns. On x86 the baseline is for
+/// processors of before 2013, and kept small, since every height is compiled.
 template <class Isa>
 struct TileShape {
-    static constexpr int rows = Isa::level == Simd::baseline ? 4 : 6;
+#if defined(__x86_64__)
+    static constexpr int rows = Isa::level == Simd::baseline ? 2 : 6;
+#else
+    static constexpr int rows = 6;
+#endif
     static constexpr int vectors = Isa::registers >= 32 ? 4 : 2;
 };
 

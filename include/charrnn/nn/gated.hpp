@@ -33,8 +33,8 @@ struct GateShape {
         hidden * blocks;  ///< of which the recurrent product feeds so many
 
     template <class Isa>
-    static constexpr int rows = static_cast<int>(
-        std::max<std::size_t>(1, std::min<std::size_t>(6, (Isa::registers >= 32 ? 24 : 12) / vectors)));
+    static constexpr int rows = static_cast<int>(std::max<std::size_t>(
+        1, std::min<std::size_t>(simd::TileShape<Isa>::rows, (Isa::registers >= 32 ? 24 : 12) / vectors)));
 
     /// The accumulator that vector j of a panel of Wh feeds.
     static constexpr std::size_t accumulator(std::size_t j) {
