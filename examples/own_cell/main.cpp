@@ -99,7 +99,7 @@ struct ConcatCell {
 
 int main() {
     // The gradient, in double precision, against central differences: through time and across windows.
-    const GradientReport report = check_gradients(Chain(Recur(ConcatCell{5, 4}), Dense(4, 7)));
+    const GradientReport report = check_gradients(Chain{Recur(ConcatCell{5, 4}), Dense(4, 7)});
     std::cout << "relative errors of the gradients\n" << report << '\n';
     if (!report.passed()) return 1;
 
@@ -107,7 +107,7 @@ int main() {
     const Text text =
         Text::from_string("the quick brown fox jumps over the lazy dog and the lazy dog sleeps on. ");
     const Alphabet alphabet(text);
-    Chain model(Recur(ConcatCell{alphabet.size(), 32}), Dense(32, alphabet.size()), softmax);
+    Chain model{Recur(ConcatCell{alphabet.size(), 32}), Dense(32, alphabet.size()), softmax};
     std::cout << model << "\n\n" << summary(model) << '\n';
     Trainer trainer(model, Adam(0.01), Batches(text, alphabet, {.lanes = 2, .window = 12}));
     trainer.run(epochs(150));

@@ -28,7 +28,13 @@ class Team {
         errors_.resize(size);
         if (size == 1) return;
         barrier_ = std::make_unique<std::barrier<>>(static_cast<std::ptrdiff_t>(size));
-        for (std::size_t i = 1; i < size; ++i) threads_.emplace_back([this, i] { work(i); });
+        try {
+            for (std::size_t i = 1; i < size; ++i) threads_.emplace_back([this, i] { work(i); });
+        } catch (...) {  // the system gives no more threads: those there are must not wait for them
+            let(Go::away);
+            throw;
+        }
+        let(Go::ahead);
     }
     ~Team() {
         if (threads_.empty()) return;
@@ -73,7 +79,15 @@ class Team {
         }
     };
 
+    enum class Go { wait, ahead, away };
+
+    void let(Go go) {
+        go_ = go;
+        go_.notify_all();
+    }
     void work(std::size_t i) {
+        go_.wait(Go::wait);
+        if (go_ == Go::away) return;
         for (;;) {
             barrier_->arrive_and_wait();
             if (job_count_ == 0) return;
@@ -93,6 +107,7 @@ class Team {
         }
     }
 
+    std::atomic<Go> go_{Go::wait};
     const Job* jobs_ = nullptr;
     std::size_t job_count_ = 0;
     std::atomic<std::size_t> failed_in_{0};  // the job that threw; those after it do not begin

@@ -82,7 +82,10 @@ inline void check_widths(std::size_t i, const std::string& before, std::size_t g
 
 }  // namespace detail
 
-/// Layers one after the other, as types. The last may be `softmax`.
+/// Layers one after the other, as types. The last may be `softmax`. Write it with braces: C++ leaves the order in
+/// which the arguments of a call are made to the compiler, and with it which layer draws its first weights first.
+///
+///     Chain model{LSTM(V, 128), LSTM(128, 128), Dense(128, V), softmax};
 ///
 /// Shapes:  x (T, N, D) or ids (T, N) -> y (T, N, K), with D of the first layer and K of the last
 /// Errors:  shape_error where a layer does not fit the one before; does not compile where the types cannot fit

@@ -33,9 +33,9 @@ class ProgressBar {
                       p.mean_loss / std::log(2.0), thousands(p.rate).c_str(), clock(p.seconds_left).c_str());
         if (terminal_) {
             constexpr int width = 20;
-            const int full = static_cast<int>(p.done * width + 0.5);
+            const long full = std::lround(p.done * width);
             std::string bar;
-            for (int i = 0; i < width; ++i) bar += i < full ? "█" : "░";
+            for (long i = 0; i < width; ++i) bar += i < full ? "█" : "░";
             std::fprintf(out_, "\r\x1b[K%s %s", bar.c_str(), text);
             drawn_ = true;
         } else {
@@ -52,7 +52,7 @@ class ProgressBar {
 
     /// 83 seconds -> "1:23".
     static std::string clock(double seconds) {
-        const auto s = static_cast<unsigned long long>(seconds + 0.5);
+        const auto s = static_cast<unsigned long long>(std::llround(seconds));
         char text[32];
         if (s < 3600)
             std::snprintf(text, sizeof text, "%llu:%02llu", s / 60, s % 60);
