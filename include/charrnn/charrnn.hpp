@@ -12,6 +12,7 @@
 #include <charrnn/data/text.hpp>
 #include <charrnn/nn/chain.hpp>
 #include <charrnn/nn/gradient_check.hpp>
+#include <charrnn/nn/gru_reset_before.hpp>
 #include <charrnn/nn/loss.hpp>
 #include <charrnn/nn/model.hpp>
 #include <charrnn/nn/runner.hpp>

@@ -2,6 +2,8 @@
 
 template class charrnn::StageOf<charrnn::Recur<charrnn::LSTMCell, float>>;
 template class charrnn::StageOf<charrnn::Recur<charrnn::LSTMCell, double>>;
+template class charrnn::StageOf<charrnn::Recur<charrnn::GRUCell, float>>;
+template class charrnn::StageOf<charrnn::Recur<charrnn::GRUCell, double>>;
 template class charrnn::StageOf<charrnn::Recur<charrnn::RNNCell, float>>;
 template class charrnn::StageOf<charrnn::Recur<charrnn::RNNCell, double>>;
 template class charrnn::StageOf<charrnn::Dense<float>>;

@@ -9,6 +9,8 @@
 
 extern template class charrnn::StageOf<charrnn::Recur<charrnn::LSTMCell, float>>;
 extern template class charrnn::StageOf<charrnn::Recur<charrnn::LSTMCell, double>>;
+extern template class charrnn::StageOf<charrnn::Recur<charrnn::GRUCell, float>>;
+extern template class charrnn::StageOf<charrnn::Recur<charrnn::GRUCell, double>>;
 extern template class charrnn::StageOf<charrnn::Recur<charrnn::RNNCell, float>>;
 extern template class charrnn::StageOf<charrnn::Recur<charrnn::RNNCell, double>>;
 extern template class charrnn::StageOf<charrnn::Dense<float>>;

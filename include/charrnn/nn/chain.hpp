@@ -13,6 +13,7 @@
 #include <charrnn/core/error.hpp>
 #include <charrnn/core/format.hpp>
 #include <charrnn/nn/dense.hpp>
+#include <charrnn/nn/gru.hpp>
 #include <charrnn/nn/layer.hpp>
 #include <charrnn/nn/lstm.hpp>
 #include <charrnn/nn/recur.hpp>
@@ -37,6 +38,12 @@ template <class T = float>
 Recur<RNNCell, T> RNN(std::size_t in, std::size_t out, Activation f = activation::tanh,
                       Random& random = default_random()) {
     return Recur<RNNCell, T>(RNNCell{in, out, f}, random);
+}
+
+/// A recurrent layer of gated recurrent units, D -> H: the short spelling of Recur(GRUCell{D, H}).
+template <class T = float>
+Recur<GRUCell, T> GRU(std::size_t in, std::size_t out, Random& random = default_random()) {
+    return Recur<GRUCell, T>(GRUCell{in, out}, random);
 }
 
 /// The recurrent state of a whole model: one LayerState a layer.

@@ -176,7 +176,7 @@ class Model {
     bool softmax_ = false;
 };
 
-/// Layers by name, for Model: "lstm" and "rnn", and whatever a program adds.
+/// Layers by name, for Model: "lstm", "gru", "rnn" and "dense", and whatever a program adds.
 template <class T = float>
 class Registry {
   public:
@@ -189,6 +189,8 @@ class Registry {
             Registry r;
             r.add("lstm",
                   [](std::size_t in, std::size_t out, Random& random) { return LSTM<T>(in, out, random); });
+            r.add("gru",
+                  [](std::size_t in, std::size_t out, Random& random) { return GRU<T>(in, out, random); });
             r.add("rnn", [](std::size_t in, std::size_t out, Random& random) {
                 return RNN<T>(in, out, activation::tanh, random);
             });
