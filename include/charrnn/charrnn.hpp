@@ -11,6 +11,8 @@
 #include <charrnn/data/onehot.hpp>
 #include <charrnn/data/text.hpp>
 #include <charrnn/nn/chain.hpp>
+#include <charrnn/nn/dropout.hpp>
+#include <charrnn/nn/embedding.hpp>
 #include <charrnn/nn/gradient_check.hpp>
 #include <charrnn/nn/gru_reset_before.hpp>
 #include <charrnn/nn/loss.hpp>

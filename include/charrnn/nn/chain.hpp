@@ -65,6 +65,7 @@ namespace detail {
 
 /// The plan for layer i of a model: ids go into the first only, and all others need their input's gradient.
 inline Plan plan_for(Plan plan, std::size_t layer) {
+    plan.layer = layer;
     if (layer > 0) {
         plan.ids = false;
         plan.input_gradient = plan.backward;

@@ -17,6 +17,12 @@ void uniform(A& array, double limit, Random& random) {
     for (auto& x : array) x = static_cast<typename A::value_type>(random.uniform(-limit, limit));
 }
 
+/// Normal with mean 0 and the given deviation.
+template <class A>
+void normal(A& array, double deviation, Random& random) {
+    for (auto& x : array) x = static_cast<typename A::value_type>(deviation * random.normal());
+}
+
 /// Glorot uniform: limit sqrt(6 / (fan_in + fan_out)); a vector of n counts as (n, 1) with a fan of n in all, as
 /// Flux does for the biases of recurrent cells. Source: Glorot and Bengio 2010, equation 16.
 template <class T>
