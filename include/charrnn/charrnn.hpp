@@ -19,8 +19,12 @@
 #include <charrnn/nn/model.hpp>
 #include <charrnn/nn/runner.hpp>
 #include <charrnn/optim/adam.hpp>
+#include <charrnn/optim/rmsprop.hpp>
+#include <charrnn/optim/schedule.hpp>
+#include <charrnn/optim/sgd.hpp>
 #include <charrnn/train/console.hpp>
 #include <charrnn/train/csv_log.hpp>
+#include <charrnn/train/early_stopping.hpp>
 #include <charrnn/train/evaluate.hpp>
 #include <charrnn/train/interrupt.hpp>
 #include <charrnn/train/sample.hpp>
