@@ -8,7 +8,12 @@
 #include <charrnn/data/alphabet.hpp>
 #include <charrnn/data/batches.hpp>
 #include <charrnn/data/chunk.hpp>
+#include <charrnn/data/documents.hpp>
+#include <charrnn/data/jittered.hpp>
+#include <charrnn/data/lower_case.hpp>
 #include <charrnn/data/onehot.hpp>
+#include <charrnn/data/rows.hpp>
+#include <charrnn/data/shuffled.hpp>
 #include <charrnn/data/text.hpp>
 #include <charrnn/nn/chain.hpp>
 #include <charrnn/nn/dropout.hpp>

@@ -272,7 +272,7 @@ class Trainer {
     /// One window: forward, loss, backward by groups of lanes; gradients, norm and update by output.
     void step() {
         const Clock::time_point begin = Clock::now();
-        source_.fill(state_.window, batch_);
+        detail::fill_window(source_, state_.window, batch_, state_.epoch);
         runner_.check_ids(batch_.inputs.data(), batch_.inputs.size());
         if (!batch_.begins.empty() && !begins_allowed_) {
             runner_.allow_begins();
@@ -302,7 +302,8 @@ class Trainer {
             for (std::size_t g = i; g < options_.slices; g += threads) {
                 const Lanes lanes = Lanes::of(source_.lanes(), g, options_.slices);
                 runner_.forward(x, context, batch_.steps, lanes);
-                runner_.loss(batch_.targets.data(), batch_.valid.data(), batch_.steps, lanes, &scale);
+                runner_.loss(batch_.targets.data(), batch_.valid.data(), batch_.steps, lanes, &scale,
+                             batch_.from.empty() ? nullptr : batch_.from.data());
                 runner_.backward(x, context, batch_.steps, lanes);
             }
         };
