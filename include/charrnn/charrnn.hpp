@@ -10,12 +10,16 @@
 #include <charrnn/data/chunk.hpp>
 #include <charrnn/data/onehot.hpp>
 #include <charrnn/data/text.hpp>
+#include <charrnn/io/atomic_file.hpp>
+#include <charrnn/io/model_file.hpp>
+#include <charrnn/io/safetensors.hpp>
 #include <charrnn/nn/chain.hpp>
 #include <charrnn/nn/gradient_check.hpp>
 #include <charrnn/nn/loss.hpp>
 #include <charrnn/nn/model.hpp>
 #include <charrnn/nn/runner.hpp>
 #include <charrnn/optim/adam.hpp>
+#include <charrnn/train/checkpoint.hpp>
 #include <charrnn/train/console.hpp>
 #include <charrnn/train/csv_log.hpp>
 #include <charrnn/train/evaluate.hpp>

@@ -126,9 +126,9 @@ class TensorFile {
     /// Its bytes, `bytes()` of them.
     [[nodiscard]] const char* data(const TensorInfo& t) const { return bytes_.data() + data_at_ + t.begin; }
 
-    /// Write a tensor's numbers to `out`. Errors: data_error if it is missing, of another type or of another shape
+    /// That a tensor is of this type and shape. Errors: data_error if it is not, or is missing
     template <class T>
-    void copy(const std::string& name, const std::vector<std::size_t>& shape, T* out) const {
+    const TensorInfo& check(const std::string& name, const std::vector<std::size_t>& shape) const {
         const TensorInfo& t = at(name);
         if (t.dtype != detail::dtype_of<T>())
             throw data_error(name_ + ": tensor " + detail::in_quotes(name) + " is of dtype " + t.dtype +
@@ -136,6 +136,12 @@ class TensorFile {
         if (t.shape != shape)
             throw data_error(name_ + ": tensor " + detail::in_quotes(name) + " has the shape " +
                              detail::shape_text(t.shape) + ", expected " + detail::shape_text(shape));
+        return t;
+    }
+    /// Write a tensor's numbers to `out`. Errors: as check
+    template <class T>
+    void copy(const std::string& name, const std::vector<std::size_t>& shape, T* out) const {
+        const TensorInfo& t = check<T>(name, shape);
         if (t.bytes() > 0) std::memcpy(out, data(t), t.bytes());
     }
 
@@ -149,11 +155,11 @@ class TensorFile {
         data_at_ = 8 + length;
         const std::string_view json(bytes_.data() + 8, length);
         header_ = detail::parse_header(json, bytes_.size() - data_at_, name_);
-        check(json, checksum);
+        check_sum(json, checksum);
     }
 
     /// Only the header and the extents have been believed so far, and only to find out that they fit.
-    void check(std::string_view json, Checksum checksum) const {
+    void check_sum(std::string_view json, Checksum checksum) const {
         const auto found = header_.metadata.find("checksum");
         if (found == header_.metadata.end()) {
             if (checksum == Checksum::optional) return;
