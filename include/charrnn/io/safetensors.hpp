@@ -80,7 +80,7 @@ inline std::size_t header_length(const char* first_eight, std::size_t file_bytes
                          "; is it a safetensors file?");
     if (n > file_bytes - 8)
         throw data_error(file + ": the header is said to have " + std::to_string(n) + " bytes, but only " +
-                         std::to_string(file_bytes - 8) + " follow; the file has been cut off");
+                         std::to_string(file_bytes - 8) + " bytes follow; the file has been cut off");
     if (n < 2) throw data_error(file + ": the header is empty");
     return static_cast<std::size_t>(n);
 }

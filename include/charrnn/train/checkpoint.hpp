@@ -128,7 +128,7 @@ inline std::vector<std::string> differences(const TensorFile& file, const Traine
     for (const auto& [key, now] : settings_text(options)) {
         const std::string& before = read.text(key);
         if (before != now)
-            list.push_back(names.at(key) + " was " + before + " when the run was saved, and is " + now);
+            list.push_back(names.at(key) + ": " + before + " when the run was saved, " + now + " now");
     }
     return list;
 }
