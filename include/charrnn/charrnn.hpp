@@ -11,6 +11,7 @@
 #include <charrnn/data/onehot.hpp>
 #include <charrnn/data/text.hpp>
 #include <charrnn/io/atomic_file.hpp>
+#include <charrnn/io/init_from.hpp>
 #include <charrnn/io/model_file.hpp>
 #include <charrnn/io/safetensors.hpp>
 #include <charrnn/nn/chain.hpp>
@@ -25,5 +26,6 @@
 #include <charrnn/train/evaluate.hpp>
 #include <charrnn/train/interrupt.hpp>
 #include <charrnn/train/sample.hpp>
+#include <charrnn/train/saver.hpp>
 #include <charrnn/train/trainer.hpp>
 #include <charrnn/version.hpp>

@@ -340,7 +340,7 @@ void load_parameters(const TensorFile& file, M& model) {
                          std::to_string(model.size()));
     model.for_each([&](std::size_t i, const auto& layer) {
         const LayerSpec spec = layer_spec(layer);
-        if (spec != architecture.layers[i])
+        if (!architecture.layers[i].is_met_by(spec))
             throw data_error(file.name() + ": layer " + std::to_string(i) + " is " +
                              printed(architecture.layers[i]) + ", expected " + printed(spec));
     });

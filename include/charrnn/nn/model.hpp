@@ -242,7 +242,7 @@ class Registry {
         const auto found = from_spec_.find(spec.type);
         AnyLayer<T> layer = found == from_spec_.end() ? make(spec.type, spec.in, spec.out, random)
                                                       : found->second(spec, random);
-        if (layer.spec() != spec)
+        if (!spec.is_met_by(layer.spec()))
             throw value_error("the registry makes " + printed(layer.spec()) + " where " + printed(spec) +
                               " is asked for");
         return layer;

@@ -26,6 +26,15 @@ struct LayerSpec {
         return found == options.end() ? otherwise : found->second;
     }
 
+    /// Whether a layer is what this asks for; options that are not named here may be anything, so that files stay
+    /// readable when a layer gets a new one.
+    [[nodiscard]] bool is_met_by(const LayerSpec& layer) const {
+        for (const auto& [name, value] : options)
+            if (const auto its = layer.options.find(name); its == layer.options.end() || its->second != value)
+                return false;
+        return type == layer.type && in == layer.in && out == layer.out;
+    }
+
     friend bool operator==(const LayerSpec&, const LayerSpec&) = default;
     /// rnn(101, 128, activation = relu)
     friend std::ostream& operator<<(std::ostream& stream, const LayerSpec& s) {
