@@ -21,10 +21,12 @@
 #include <charrnn/nn/runner.hpp>
 #include <charrnn/optim/adam.hpp>
 #include <charrnn/train/checkpoint.hpp>
+#include <charrnn/train/checkpoints.hpp>
 #include <charrnn/train/console.hpp>
 #include <charrnn/train/csv_log.hpp>
 #include <charrnn/train/evaluate.hpp>
 #include <charrnn/train/interrupt.hpp>
+#include <charrnn/train/recovery.hpp>
 #include <charrnn/train/sample.hpp>
 #include <charrnn/train/saver.hpp>
 #include <charrnn/train/trainer.hpp>
