@@ -21,6 +21,7 @@
 #include <charrnn/nn/runner.hpp>
 #include <charrnn/optim/optimiser.hpp>
 #include <charrnn/optim/schedule.hpp>
+#include <charrnn/train/fingerprint.hpp>
 #include <charrnn/train/progress.hpp>
 
 namespace charrnn {
@@ -160,12 +161,23 @@ class Trainer {
     void every_cycle(Callback callback) { each_cycle_.push_back(std::move(callback)); }
     /// Call back after every epoch.
     void every_epoch(Callback callback) { each_epoch_.push_back(std::move(callback)); }
+    /// Call back after every step, after all other callbacks: what is saved here has what they measured.
+    void after_step(Callback callback) { last_.push_back(std::move(callback)); }
     /// Ask after every step whether to stop.
     void stop_when(std::function<bool()> stop) { stop_ = std::move(stop); }
 
     [[nodiscard]] const Progress& progress() const { return progress_; }
     [[nodiscard]] const TrainerOptions& options() const { return options_; }
     [[nodiscard]] const S& source() const { return source_; }
+    /// What tells one text and its layout from another; computed once, in one pass over the data.
+    [[nodiscard]] const std::string& source_fingerprint() const {
+        if (fingerprint_.empty()) fingerprint_ = detail::fingerprint(source_);
+        return fingerprint_;
+    }
+    [[nodiscard]] const O& optimiser() const { return optimiser_; }
+    /// The model that is trained.
+    [[nodiscard]] M& model() { return model_; }
+    [[nodiscard]] const M& model() const { return model_; }
     /// The learning rate of the next step.
     [[nodiscard]] double learning_rate() const {
         return state_.lr * std::pow(options_.decay, static_cast<double>(state_.epoch)) *
@@ -386,6 +398,7 @@ class Trainer {
                 timed.callback(progress_);
                 timed.last = Clock::now();
             }
+        for (const auto& callback : last_) callback(progress_);
     }
 
     M& model_;
@@ -396,6 +409,7 @@ class Trainer {
     Runner<T> runner_;
     RunState<T> state_;
     Batch batch_;
+    mutable std::string fingerprint_;
     bool begins_allowed_ = false;
     bool epoch_ended_ = false, cycle_ended_ = false;
     std::vector<detail::Stretch<T>> stretches_;
@@ -406,7 +420,7 @@ class Trainer {
     Progress progress_;
     double mean_weight_ = 0, mean_seconds_ = 0, mean_characters_ = 0;
     std::vector<Timed> timed_;
-    std::vector<Callback> each_step_, each_cycle_, each_epoch_;
+    std::vector<Callback> each_step_, each_cycle_, each_epoch_, last_;
     std::function<bool()> stop_;
 };
 
