@@ -124,3 +124,21 @@ TEST_CASE("rows: only the last output counts, and each row begins from zero") {
     CHECK(evaluate(trained, last) < 0.5);
     CHECK(trainer.state().characters == 40 * 26);
 }
+
+TEST_CASE("rows: a run that was resumed reads the same rows") {
+    const RowBatches rows(counting(40), 40, {.length = 3, .lanes = 5, .seed = 2});
+    const auto make = [] {
+        Random random(1);
+        return char_rnn("rnn", 40, 6, 1, random);
+    };
+    Model<> whole = make(), parts = make();
+    Trainer a(whole, Adam(0.01), rows, {.threads = 1}), b(parts, Adam(0.01), rows, {.threads = 1});
+    a.run(steps(21));
+    b.run(steps(10));
+    Trainer c(parts, Adam(0.01), rows, {.threads = 1});
+    c.restore(b.state());
+    c.run(steps(11));
+    const auto wanted = whole.parameters(), got = parts.parameters();
+    for (std::size_t i = 0; i < wanted.size(); ++i)
+        CHECK(std::equal(wanted[i].begin(), wanted[i].end(), got[i].begin()));
+}
