@@ -15,7 +15,6 @@
 #include <charrnn/nn/chain.hpp>
 #include <charrnn/nn/dropout.hpp>
 #include <charrnn/nn/embedding.hpp>
-#include <charrnn/nn/gru_reset_before.hpp>
 #include <charrnn/nn/spec.hpp>
 
 namespace charrnn {
@@ -202,9 +201,6 @@ class Registry {
                   [](std::size_t in, std::size_t out, Random& random) { return LSTM<T>(in, out, random); });
             r.add("gru",
                   [](std::size_t in, std::size_t out, Random& random) { return GRU<T>(in, out, random); });
-            r.add("gru-reset-before", [](std::size_t in, std::size_t out, Random& random) {
-                return Recur<GRUResetBeforeCell, T>(GRUResetBeforeCell{in, out}, random);
-            });
             r.add("rnn", [](std::size_t in, std::size_t out, Random& random) {
                 return RNN<T>(in, out, activation::tanh, random);
             });
