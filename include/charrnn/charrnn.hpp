@@ -18,6 +18,7 @@
 #include <charrnn/io/atomic_file.hpp>
 #include <charrnn/io/init_from.hpp>
 #include <charrnn/io/model_file.hpp>
+#include <charrnn/io/pytorch.hpp>
 #include <charrnn/io/safetensors.hpp>
 #include <charrnn/nn/chain.hpp>
 #include <charrnn/nn/dropout.hpp>

@@ -47,7 +47,10 @@ constexpr const char* dtype_of() {
 
 inline std::string shape_text(const std::vector<std::size_t>& shape) {
     std::string s = "(";
-    for (std::size_t i = 0; i < shape.size(); ++i) s += (i > 0 ? ", " : "") + std::to_string(shape[i]);
+    for (std::size_t i = 0; i < shape.size(); ++i) {
+        if (i > 0) s += ", ";
+        s += std::to_string(shape[i]);
+    }
     return s + ")";
 }
 
@@ -251,8 +254,10 @@ inline std::string tensor_file_bytes(const std::vector<TensorSource>& tensors,
         json += ',';
         detail::append_json(json, t.name);
         json += ":{\"dtype\":\"" + t.dtype + "\",\"shape\":[";
-        for (std::size_t i = 0; i < t.shape.size(); ++i)
-            json += (i > 0 ? "," : "") + std::to_string(t.shape[i]);
+        for (std::size_t i = 0; i < t.shape.size(); ++i) {
+            if (i > 0) json += ',';
+            json += std::to_string(t.shape[i]);
+        }
         json += "],\"data_offsets\":[" + std::to_string(at) + "," + std::to_string(at + t.bytes) + "]}";
         at += t.bytes;
     }

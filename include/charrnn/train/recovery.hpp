@@ -97,8 +97,13 @@ class Recovery {
 
     Snapshot take() {
         Snapshot s;
-        for (const auto& p : trainer_.model().parameters())
+        for (const auto& p : trainer_.model().parameters()) {
+            // An infinite weight may only saturate a gate, and not show in the loss.
+            if (!std::all_of(p.data, p.data + p.size, [](T x) { return std::isfinite(x); }))
+                throw numeric_error("step " + std::to_string(trainer_.state().step) + ": " + p.name +
+                                    " is not finite");
             s.parameters.emplace_back(p.data, p.data + p.size);
+        }
         s.state = trainer_.state();
         return s;
     }
