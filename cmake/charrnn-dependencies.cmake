@@ -3,8 +3,11 @@
 #
 #   xtensor                its own target
 #   charrnn::xtensor-blas  the headers only: its CMake package would link whatever BLAS and LAPACK it comes across
+#   charrnn::nlohmann-json the header only, which reads the headers of model files
 #   charrnn::openblas      by name. libblas.so.3 is switchable at run time and may be the slow reference BLAS
 #   Threads::Threads
+#
+# and makes charrnn::native, which needs nothing but the compiler.
 
 set(charrnn_dependencies_ok TRUE)
 set(charrnn_dependencies_message "charrnn needs what was not found:")
@@ -43,6 +46,17 @@ elseif(NOT TARGET charrnn::xtensor-blas)
     )
 endif()
 
+find_path(CHARRNN_NLOHMANN_JSON_INCLUDE_DIR nlohmann/json.hpp DOC "Where nlohmann/json.hpp is")
+mark_as_advanced(CHARRNN_NLOHMANN_JSON_INCLUDE_DIR)
+if(NOT CHARRNN_NLOHMANN_JSON_INCLUDE_DIR)
+    _charrnn_missing("nlohmann-json 3" nlohmann-json3-dev)
+elseif(NOT TARGET charrnn::nlohmann-json)
+    add_library(charrnn::nlohmann-json INTERFACE IMPORTED GLOBAL)
+    set_target_properties(
+        charrnn::nlohmann-json PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${CHARRNN_NLOHMANN_JSON_INCLUDE_DIR}"
+    )
+endif()
+
 find_library(CHARRNN_OPENBLAS_LIBRARY NAMES openblas libopenblas DOC "The OpenBLAS library")
 mark_as_advanced(CHARRNN_OPENBLAS_LIBRARY)
 if(NOT CHARRNN_OPENBLAS_LIBRARY)
@@ -66,3 +80,14 @@ foreach(_charrnn_target IN ITEMS xtensor xtl xsimd Threads::Threads)
         endif()
     endif()
 endforeach()
+
+# The machine's own instructions are a choice of the program, never of the library: what is compiled with them
+# does not run elsewhere. Whether the compiler knows the flag is asked where the program is built.
+if(NOT TARGET charrnn::native)
+    include(CheckCXXCompilerFlag)
+    check_cxx_compiler_flag(-march=native CHARRNN_HAS_MARCH_NATIVE)
+    add_library(charrnn::native INTERFACE IMPORTED GLOBAL)
+    if(CHARRNN_HAS_MARCH_NATIVE)
+        set_target_properties(charrnn::native PROPERTIES INTERFACE_COMPILE_OPTIONS -march=native)
+    endif()
+endif()
