@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -51,7 +52,8 @@ void add_adam(Cases& cases, std::size_t n) {
                     parameter.data() + at, gradient.data() + at, slots, at,
                     std::min(charrnn::detail::stretch_length, n - at)};
                 simd::dispatch(simd::level(),
-                               charrnn::detail::UpdateStretch<Adam, float>{adam, stretch, factors, 1.0F});
+                               charrnn::detail::UpdateStretch<Adam, float>{
+                                   adam, stretch, factors, 1.0F, std::numeric_limits<float>::infinity()});
             }
             keep(parameter.data());
         });

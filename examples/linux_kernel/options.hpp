@@ -49,7 +49,7 @@ inline std::optional<int> parse(int argc, char** argv, Options& o) {
     text->add_option("--kernel-root", o.kernel_root, "where the source tree for --full is")->type_name("DIR");
 
     auto* model = app.add_option_group("Model");
-    model->add_option("--cell", o.cell, "lstm or rnn")->check(CLI::IsMember({"lstm", "rnn"}));
+    model->add_option("--cell", o.cell, "lstm, gru or rnn")->check(CLI::IsMember({"lstm", "gru", "rnn"}));
     model->add_option("--hidden", o.hidden, "width of a recurrent layer")->check(at_least_1);
     model->add_option("--layers", o.layers, "recurrent layers")->check(at_least_1);
     model->add_option("--seed", o.seed, "of the first weights and of the samples");

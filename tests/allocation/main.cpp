@@ -45,7 +45,7 @@ static long in_steps(const char* cell, std::size_t threads) {
 
 int main() {
     bool none = true;
-    for (const char* cell : {"lstm", "rnn"})
+    for (const char* cell : {"lstm", "gru", "rnn"})
         for (const std::size_t threads : {1U, 2U}) none = in_steps(cell, threads) == 0 && none;
     return none && allocations > 0 ? 0 : 1;
 }

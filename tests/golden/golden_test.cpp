@@ -100,8 +100,16 @@ TEST_CASE("golden: RNN in double, all of PyTorch's numbers") {
     }
 }
 
-TEST_CASE("golden: LSTM and RNN in float") {
+TEST_CASE("golden: GRU in double, all of PyTorch's numbers") {
+    for (const Simd level : test::levels()) {
+        const test::UseLevel use(level);
+        for (const std::size_t groups : {1U, 2U, 3U}) check_windows<double>("gru", groups, 1e-13);
+    }
+}
+
+TEST_CASE("golden: LSTM, GRU and RNN in float") {
     check_windows<float>("lstm", 1, 2e-6);
+    check_windows<float>("gru", 1, 2e-6);
     check_windows<float>("rnn", 1, 2e-6);
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <charrnn/nn/chain.hpp>
+#include <charrnn/nn/dropout.hpp>
+#include <charrnn/nn/embedding.hpp>
 #include <charrnn/nn/runner.hpp>
 
 /// @file
@@ -9,9 +11,15 @@
 
 extern template class charrnn::StageOf<charrnn::Recur<charrnn::LSTMCell, float>>;
 extern template class charrnn::StageOf<charrnn::Recur<charrnn::LSTMCell, double>>;
+extern template class charrnn::StageOf<charrnn::Recur<charrnn::GRUCell, float>>;
+extern template class charrnn::StageOf<charrnn::Recur<charrnn::GRUCell, double>>;
 extern template class charrnn::StageOf<charrnn::Recur<charrnn::RNNCell, float>>;
 extern template class charrnn::StageOf<charrnn::Recur<charrnn::RNNCell, double>>;
 extern template class charrnn::StageOf<charrnn::Dense<float>>;
 extern template class charrnn::StageOf<charrnn::Dense<double>>;
+extern template class charrnn::StageOf<charrnn::Embedding<float>>;
+extern template class charrnn::StageOf<charrnn::Embedding<double>>;
+extern template class charrnn::StageOf<charrnn::Dropout<float>>;
+extern template class charrnn::StageOf<charrnn::Dropout<double>>;
 extern template class charrnn::Runner<float>;
 extern template class charrnn::Runner<double>;

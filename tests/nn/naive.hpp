@@ -181,4 +181,82 @@ struct Recurrent {
     static bool begins(const Window& w, std::size_t row) { return !w.begins.empty() && w.begins[row] != 0; }
 };
 
+/// A GRU, the reset gate before or after the product with h. Without documents that begin inside a window.
+struct Gru {
+    bool reset_before;
+    std::size_t D, H;
+    Numbers Wi, Wh, b;  // b: r, z, n, and with the reset gate after: n of the state
+
+    Arrays run(const Window& w) const {
+        const std::size_t G = 3 * H, N = w.lanes, T = w.steps, B = b.size();
+        Arrays a{{"y", Numbers(T * N * H)},   {"x", Numbers(T * N * D)}, {"Wi", Numbers(D * G)},
+                 {"Wh", Numbers(H * G)},      {"b", Numbers(B)},         {"after.0", w.state[0]},
+                 {"before.0", Numbers(N * H)}};
+        // Lane by lane: one stream's formulas, then its gradients.
+        for (std::size_t lane = 0; lane < N; ++lane) {
+            std::vector<Numbers> h(T + 1, Numbers(H)), r(T, Numbers(H)), z = r, n = r, hidden = r;
+            for (std::size_t j = 0; j < H; ++j) h[0][j] = w.state[0][lane * H + j];
+            for (std::size_t t = 0; t < T; ++t) {
+                const double* x = &w.x[(t * N + lane) * D];
+                for (std::size_t j = 0; j < H; ++j) {
+                    double in[3] = {b[j], b[H + j], b[2 * H + j]};
+                    for (std::size_t k = 0; k < 3; ++k) {
+                        for (std::size_t i = 0; i < D; ++i) in[k] += x[i] * Wi[i * G + k * H + j];
+                        for (std::size_t i = 0; i < H && k < 2; ++i) in[k] += h[t][i] * Wh[i * G + k * H + j];
+                    }
+                    r[t][j] = sigmoid(in[0]), z[t][j] = sigmoid(in[1]), n[t][j] = in[2];
+                }
+                for (std::size_t j = 0; j < H; ++j) {
+                    hidden[t][j] = reset_before ? 0 : b[3 * H + j];
+                    for (std::size_t i = 0; i < H; ++i)
+                        hidden[t][j] += (reset_before ? r[t][i] : 1) * h[t][i] * Wh[i * G + 2 * H + j];
+                    n[t][j] = std::tanh(n[t][j] + (reset_before ? 1 : r[t][j]) * hidden[t][j]);
+                    h[t + 1][j] = (1 - z[t][j]) * n[t][j] + z[t][j] * h[t][j];
+                    a["y"][(t * N + lane) * H + j] = h[t + 1][j];
+                }
+            }
+            Numbers carry(H);
+            for (std::size_t t = T; t-- > 0;) {
+                if (w.truncate > 0 && (t + 1) % w.truncate == 0 && t + 1 < T) carry.assign(H, 0);
+                const double* x = &w.x[(t * N + lane) * D];
+                Numbers d_before(H), d_r(H), d_pre(G), d_hidden(H);
+                for (std::size_t j = 0; j < H; ++j) {
+                    const double d = carry[j] + w.d_y[(t * N + lane) * H + j];
+                    d_before[j] = d * z[t][j];
+                    d_pre[H + j] = d * (h[t][j] - n[t][j]) * z[t][j] * (1 - z[t][j]);
+                    d_pre[2 * H + j] = d * (1 - z[t][j]) * (1 - n[t][j] * n[t][j]);
+                    d_hidden[j] = d_pre[2 * H + j] * (reset_before ? 1 : r[t][j]);
+                    if (!reset_before)
+                        d_r[j] = d_pre[2 * H + j] * hidden[t][j], a["b"][3 * H + j] += d_hidden[j];
+                }
+                for (std::size_t i = 0; i < H; ++i)
+                    for (std::size_t j = 0; j < H; ++j) {
+                        const double back = d_hidden[j] * Wh[i * G + 2 * H + j];
+                        if (reset_before) d_r[i] += back * h[t][i];
+                        d_before[i] += back * (reset_before ? r[t][i] : 1);
+                        a["Wh"][i * G + 2 * H + j] += d_hidden[j] * h[t][i] * (reset_before ? r[t][i] : 1);
+                    }
+                for (std::size_t j = 0; j < H; ++j) d_pre[j] = d_r[j] * r[t][j] * (1 - r[t][j]);
+                for (std::size_t g = 0; g < G; ++g) {
+                    a["b"][g] += d_pre[g];
+                    for (std::size_t i = 0; i < D; ++i) {
+                        a["Wi"][i * G + g] += x[i] * d_pre[g];
+                        a["x"][(t * N + lane) * D + i] += Wi[i * G + g] * d_pre[g];
+                    }
+                    for (std::size_t i = 0; i < H && g < 2 * H; ++i) {
+                        a["Wh"][i * G + g] += h[t][i] * d_pre[g];
+                        d_before[i] += Wh[i * G + g] * d_pre[g];
+                    }
+                }
+                carry = d_before;
+            }
+            for (std::size_t j = 0; j < H; ++j) {
+                a["after.0"][lane * H + j] = h[T][j];
+                a["before.0"][lane * H + j] = carry[j];
+            }
+        }
+        return a;
+    }
+};
+
 }  // namespace naive

@@ -61,8 +61,10 @@ void check_run(const std::string& file, const std::string& cell, const std::stri
 
 TEST_CASE("ten steps of Adam agree with PyTorch, in double and in float") {
     check_run<double>("lstm", "lstm", "adam.", 1e-11);
+    check_run<double>("gru", "gru", "adam.", 1e-11);
     check_run<double>("rnn", "rnn", "adam.", 1e-11);
     check_run<float>("lstm", "lstm", "adam.", 1e-4);
+    check_run<float>("gru", "gru", "adam.", 1e-4);
     check_run<float>("rnn", "rnn", "adam.", 1e-4);
 }
 

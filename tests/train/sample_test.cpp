@@ -110,3 +110,98 @@ TEST_CASE("weights that are not finite are noticed") {
     for (auto& p : f.model.parameters()) p.data[0] = std::nanf("");
     CHECK_THROWS_AS(sample(f.model, f.alphabet, 5), numeric_error);
 }
+
+TEST_CASE("sampling: top-k and top-p leave the likeliest characters") {
+    const Fixture f;
+    const std::string context = "the quick";
+    const auto all = next_distribution(f.model, f.alphabet, context);
+    std::vector<double> sorted = all;
+    std::sort(sorted.rbegin(), sorted.rend());
+    for (const std::size_t k : {1U, 3U, 10U}) {
+        const auto p = next_distribution(f.model, f.alphabet, context, {.top_k = k});
+        double sum = 0;
+        for (std::size_t j = 0; j < p.size(); ++j) {
+            CHECK((p[j] > 0) == (all[j] >= sorted[k - 1]));
+            sum += p[j];
+        }
+        CHECK(sum == doctest::Approx(1).epsilon(1e-12));
+    }
+    const double half = sorted[0] + sorted[1] + sorted[2];
+    const auto p = next_distribution(f.model, f.alphabet, context, {.top_p = half - 1e-9});
+    for (std::size_t j = 0; j < p.size(); ++j)
+        CHECK(p[j] == doctest::Approx(all[j] >= sorted[2] ? all[j] / half : 0).epsilon(1e-12));
+    CHECK(next_distribution(f.model, f.alphabet, context, {.top_k = 1000}) == all);
+    const SampleOptions one{.prompt = "q", .top_k = 1}, greedy{.prompt = "q", .temperature = 0};
+    CHECK(sample(f.model, f.alphabet, 30, one) == sample(f.model, f.alphabet, 30, greedy));
+    CHECK_THROWS_AS(sample(f.model, f.alphabet, 1, {.top_p = 0}), value_error);
+    CHECK_THROWS_AS(sample(f.model, f.alphabet, 1, {.top_p = 1.5}), value_error);
+    CHECK_THROWS_AS(next_distribution(f.model, f.alphabet, ""), data_error);
+}
+
+TEST_CASE("sampling: stops before a character") {
+    const Fixture f;
+    const std::string whole = sample(f.model, f.alphabet, 200, {.prompt = "e ", .seed = 4});
+    const std::string cut = sample(f.model, f.alphabet, 200, {.prompt = "e ", .seed = 4, .stop = U'o'});
+    CHECK(cut == whole.substr(0, whole.find('o', 2)));
+    CHECK(cut.size() < whole.size());
+    CHECK_THROWS_AS(sample(f.model, f.alphabet, 1, {.stop = U'Z'}), data_error);
+    // The alphabet's own stop symbol is never written, unless it is asked for as the end.
+    const SampleOptions end{.prompt = "e", .seed = 1, .stop = U'\v'};
+    CHECK(next_distribution(f.model, f.alphabet, "e", end)[f.alphabet.stop_id()] > 0);
+    CHECK(sample(f.model, f.alphabet, 2000, end).find('\v') == std::string::npos);
+    CHECK(sample(f.model, f.alphabet, 2000, end).size() < 2000);
+}
+
+TEST_CASE("sampling: several texts at once are those of one at a time") {
+    const Fixture f;
+    const SampleOptions options{.prompt = "the é", .top_k = 9, .seed = 3};
+    const auto texts = sample_streams(f.model, f.alphabet, 40, 5, options);
+    CHECK(texts.size() == 5);
+    CHECK(texts[0] == sample(f.model, f.alphabet, 40, options));
+    CHECK(texts[1] != texts[0]);
+    CHECK(sample_streams(f.model, f.alphabet, 40, 2, options)[1] == texts[1]);
+    for (const auto& t : texts) CHECK(decode(t).size() == 45);
+    SampleOptions stop = options;
+    stop.stop = U'o';
+    const auto cut = sample_streams(f.model, f.alphabet, 40, 5, stop);
+    for (std::size_t i = 0; i < 5; ++i) CHECK(cut[i] == texts[i].substr(0, texts[i].find('o')));
+    CHECK_THROWS_AS(sample_streams(f.model, f.alphabet, 40, 0, options), value_error);
+    CHECK_THROWS_AS(sample_streams(f.model, f.alphabet, 40, 2, {}), data_error);
+}
+
+TEST_CASE("sampling: a sliding window reads the last characters from a zero state") {
+    const Fixture f;
+    std::string text = "the é", window = text;
+    for (int i = 0; i < 20; ++i) {
+        const std::string c = get_next(f.model, f.alphabet, {.prompt = window, .temperature = 0});
+        CHECK(sample(f.model, f.alphabet, 1, {.prompt = window, .temperature = 0}) == window + c);
+        text += c;
+        const std::size_t first = static_cast<unsigned char>(window[0]) >= 0x80 ? 2 : 1;
+        window = window.substr(first) + c;
+    }
+    CHECK(get_next_n(f.model, f.alphabet, 20, {.prompt = "the é", .temperature = 0}) == text);
+    CHECK(get_next_n(f.model, f.alphabet, 0, {.prompt = "the"}) == "the");
+    CHECK_THROWS_AS(get_next_n(f.model, f.alphabet, 5, {}), data_error);
+}
+
+TEST_CASE("scoring: in one pass, in windows of any length, and character by character the same") {
+    const Fixture f;
+    std::string s;
+    for (int i = 0; i < 10; ++i) s += f.text.str();
+    const Text text = Text::from_string(s);
+    const auto in_windows = [&](std::size_t window) {
+        return evaluate(f.model, Batches(text, f.alphabet, {.lanes = 1, .window = window}));
+    };
+    const double whole = in_windows(text.size());
+    for (const std::size_t window : {1U, 2U, 7U, 50U, 333U})
+        CHECK(in_windows(window) == doctest::Approx(whole).epsilon(1e-6));
+    const Ids ids = f.alphabet.encode(text);
+    Stateful step(f.model);
+    double total = 0;
+    Matrix<std::uint32_t> x({1, 1});
+    for (std::size_t i = 0; i + 1 < ids.size(); ++i) {
+        x(0, 0) = ids[i];
+        total -= std::log(static_cast<double>(step(x)(0, 0, ids[i + 1])));
+    }
+    CHECK(total / static_cast<double>(ids.size() - 1) == doctest::Approx(whole).epsilon(1e-5));
+}

@@ -218,6 +218,7 @@ void matmul(Rows<const T> a, const PackedMatrix<T>& b, Rows<T> c, const T* bias 
     const auto run = [&](const Rows<const T>& from, const Rows<T>& to) {
         simd::dispatch(b.level(), detail::MatmulKernel<T>{from, &b, to, bias, accumulate});
     };
+    if (a.count == 0) return;
     if (a.steps > 1) {
         const std::size_t steps = std::max<std::size_t>(1, block / a.count);
         for (std::size_t t = 0; t < a.steps; t += steps) run(a.part(t, steps), c.part(t, steps));

@@ -62,6 +62,7 @@ struct Plan {
     bool input_gradient = false;  ///< of the input too
     bool state_gradient = false;  ///< of the initial state too
     std::size_t groups = 1;       ///< groups of lanes
+    std::size_t layer = 0;        ///< the layer's place in the model
 };
 
 /// Share `index` of `count` of some work that is divided by output, so that no sum depends on the division.

@@ -31,8 +31,11 @@ enum class SymbolOrder {
 /// What an alphabet takes from a text, and what it adds.
 struct AlphabetOptions {
     SymbolOrder order = SymbolOrder::first_seen;
-    std::optional<char32_t> front = {};  ///< gets id 0, whether or not the text holds it
-    std::optional<char32_t> stop = {};   ///< gets the last id; the text must not hold it
+    std::optional<char32_t> front = {};    ///< gets id 0, whether or not the text holds it
+    std::size_t min_count = 1;             ///< characters that the text holds less often are left out
+    std::optional<char32_t> unknown = {};  ///< gets the id after the front, to stand for what is left out:
+                                           ///< encode with Unknown::replace(it)
+    std::optional<char32_t> stop = {};     ///< gets the last id; the text must not hold it
 };
 
 /// What encoding does with a character that the alphabet lacks.
@@ -226,7 +229,19 @@ class Alphabet {
                 if (seen.find(c) == Map::missing) add(c, position);
                 ++position;
             });
+        if (options.min_count > 1) {
+            std::vector<std::size_t> counts(symbols.size());
+            text.for_each([&](char32_t c) { ++counts[seen.find(c)]; });
+            std::u32string kept;
+            for (std::size_t i = 0; i < symbols.size(); ++i)
+                if (counts[i] >= options.min_count) kept += symbols[i];
+            symbols = std::move(kept);
+        }
         if (options.order == SymbolOrder::sorted) std::sort(symbols.begin(), symbols.end());
+        if (options.unknown) {
+            symbols.erase(std::remove(symbols.begin(), symbols.end(), *options.unknown), symbols.end());
+            symbols.insert(symbols.begin(), *options.unknown);
+        }
         if (options.front) {
             symbols.erase(std::remove(symbols.begin(), symbols.end(), *options.front), symbols.end());
             symbols.insert(symbols.begin(), *options.front);

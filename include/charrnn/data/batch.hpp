@@ -13,13 +13,14 @@ namespace charrnn {
 /// A window of T steps over N lanes: row t * N + n is step t of lane n.
 ///
 /// Targets are masked by position, never by symbol: the target of step t in lane n counts only if
-/// t < valid[n]. Whatever stands in a masked place of `targets` has no influence on loss or gradient.
+/// from[n] <= t < valid[n]. Whatever stands in a masked place of `targets` has no influence on loss or gradient.
 struct Batch {
     std::size_t steps = 0;               ///< T
     std::size_t lanes = 0;               ///< N
     std::vector<std::uint32_t> inputs;   ///< (T, N) ids of the characters read
     std::vector<std::uint32_t> targets;  ///< (T, N) ids of the characters to predict
     std::vector<std::uint32_t> valid;    ///< (N) how many of a lane's targets count
+    std::vector<std::uint32_t> from;     ///< (N) the first of a lane's targets that counts; empty: 0 in all
     std::vector<std::uint8_t> begins;    ///< (T, N) 1 where a new document begins: the state before that
                                          ///< step is zero; empty if none does
     std::size_t count = 0;               ///< valid targets in all lanes together
@@ -32,6 +33,8 @@ struct Batch {
 ///     lanes()          N of every window
 ///     window()         the largest T of a window
 ///     alphabet_size()  V: every id is less than that
+///
+/// A source that is different in each epoch (another order, other cuts) has fill(i, batch, epoch) too.
 template <class S>
 concept BatchSource = requires(const S& source, std::size_t i, Batch& batch) {
     { source.windows() } -> std::convertible_to<std::size_t>;
@@ -41,4 +44,16 @@ concept BatchSource = requires(const S& source, std::size_t i, Batch& batch) {
     source.fill(i, batch);
 };
 
+namespace detail {
+
+/// Window i of an epoch, from a source that may or may not know of epochs.
+template <class S>
+void fill_window(const S& source, std::size_t i, Batch& batch, std::uint64_t epoch) {
+    if constexpr (requires { source.fill(i, batch, epoch); })
+        source.fill(i, batch, epoch);
+    else
+        source.fill(i, batch);
+}
+
+}  // namespace detail
 }  // namespace charrnn

@@ -81,17 +81,23 @@ class Batches {
 
     /// Makes `batch` window i; allocates nothing if the batch has held a full window before.
     /// Errors: value_error if i >= windows().
-    void fill(std::size_t i, Batch& batch) const {
-        const std::size_t steps = window_steps(i);
+    void fill(std::size_t i, Batch& batch) const { fill_steps(i * window_, window_steps(i), batch); }
+
+    /// The same for any steps of the lanes. Errors: value_error if there are fewer than first + steps, or no steps.
+    void fill_steps(std::size_t first, std::size_t steps, Batch& batch) const {
+        if (steps == 0 || first > steps_ || steps > steps_ - first)
+            throw value_error("Batches: no " + std::to_string(steps) + " steps from " +
+                              std::to_string(first) + " on among " + std::to_string(steps_));
         batch.steps = steps;
         batch.lanes = lanes_;
         batch.inputs.resize(steps * lanes_);
         batch.targets.resize(steps * lanes_);
         batch.valid.resize(lanes_);
+        batch.from.clear();
         batch.begins.clear();
         batch.count = 0;
         ids_->visit([&](auto ids) {
-            for (std::size_t n = 0; n < lanes_; ++n) fill_lane(ids, n * lane_length_ + i * window_, n, batch);
+            for (std::size_t n = 0; n < lanes_; ++n) fill_lane(ids, n * lane_length_ + first, n, batch);
         });
     }
 

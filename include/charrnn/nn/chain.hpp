@@ -13,6 +13,7 @@
 #include <charrnn/core/error.hpp>
 #include <charrnn/core/format.hpp>
 #include <charrnn/nn/dense.hpp>
+#include <charrnn/nn/gru.hpp>
 #include <charrnn/nn/layer.hpp>
 #include <charrnn/nn/lstm.hpp>
 #include <charrnn/nn/recur.hpp>
@@ -39,6 +40,12 @@ Recur<RNNCell, T> RNN(std::size_t in, std::size_t out, Activation f = activation
     return Recur<RNNCell, T>(RNNCell{in, out, f}, random);
 }
 
+/// A recurrent layer of gated recurrent units, D -> H: the short spelling of Recur(GRUCell{D, H}).
+template <class T = float>
+Recur<GRUCell, T> GRU(std::size_t in, std::size_t out, Random& random = default_random()) {
+    return Recur<GRUCell, T>(GRUCell{in, out}, random);
+}
+
 /// The recurrent state of a whole model: one LayerState a layer.
 template <class T>
 using State = std::vector<LayerState<T>>;
@@ -58,6 +65,7 @@ namespace detail {
 
 /// The plan for layer i of a model: ids go into the first only, and all others need their input's gradient.
 inline Plan plan_for(Plan plan, std::size_t layer) {
+    plan.layer = layer;
     if (layer > 0) {
         plan.ids = false;
         plan.input_gradient = plan.backward;

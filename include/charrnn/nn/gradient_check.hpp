@@ -142,7 +142,8 @@ class GradientCheck {
     void forward(std::size_t w, std::size_t s, const State<double>& from) {
         const std::size_t row = (w * options_.steps + s * segment_) * options_.lanes;
         runner_.load(from);
-        runner_.forward(input(row), {}, length(s), Lanes{0, options_.lanes});
+        // As in training, so that dropout drops the same (without truncation: a segment begins at its own step 0).
+        runner_.forward(input(row), {.training = true}, length(s), Lanes{0, options_.lanes});
         runner_.loss(targets_.data() + row, nullptr, length(s), Lanes{0, options_.lanes}, nullptr);
     }
 

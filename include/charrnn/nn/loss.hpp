@@ -81,7 +81,7 @@ double cross_entropy_probabilities(const Matrix<T>& p, const Targets& targets) {
 namespace detail {
 
 /// Losses of some rows of a window, and the gradient of their sum times `scale` with respect to the logits.
-/// Masked rows (t >= valid[n]) have loss 0 and gradient 0.
+/// Masked rows (t < from[n] or t >= valid[n]) have loss 0 and gradient 0.
 template <class T>
 struct CrossEntropyRows {
     View<const T> logits;  // (T * N, V), room for whole vectors
@@ -92,7 +92,8 @@ struct CrossEntropyRows {
     std::size_t steps;
     Lanes lanes;
     T scale;
-    double* losses;  // (T * N)
+    double* losses;                       // (T * N)
+    const std::uint32_t* from = nullptr;  // (N), or null: 0 in all
 
     template <class Isa>
     CHARRNN_INLINE void operator()(Isa) const {
@@ -104,7 +105,7 @@ struct CrossEntropyRows {
                 const std::size_t r = t * n_lanes + n;
                 const T* x = logits.row(r);
                 T* d = d_logits ? d_logits.row(r) : nullptr;
-                if (valid != nullptr && t >= valid[n]) {
+                if ((valid != nullptr && t >= valid[n]) || (from != nullptr && t < from[n])) {
                     losses[r] = 0;
                     if (d != nullptr) std::fill(d, d + logits.cols, T(0));
                     continue;

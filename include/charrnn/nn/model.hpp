@@ -13,6 +13,8 @@
 
 #include <charrnn/core/error.hpp>
 #include <charrnn/nn/chain.hpp>
+#include <charrnn/nn/dropout.hpp>
+#include <charrnn/nn/embedding.hpp>
 
 namespace charrnn {
 
@@ -176,7 +178,7 @@ class Model {
     bool softmax_ = false;
 };
 
-/// Layers by name, for Model: "lstm" and "rnn", and whatever a program adds.
+/// Layers by name, for Model: "lstm", "gru", "rnn", "dense" and "embedding", and whatever a program adds.
 template <class T = float>
 class Registry {
   public:
@@ -189,8 +191,13 @@ class Registry {
             Registry r;
             r.add("lstm",
                   [](std::size_t in, std::size_t out, Random& random) { return LSTM<T>(in, out, random); });
+            r.add("gru",
+                  [](std::size_t in, std::size_t out, Random& random) { return GRU<T>(in, out, random); });
             r.add("rnn", [](std::size_t in, std::size_t out, Random& random) {
                 return RNN<T>(in, out, activation::tanh, random);
+            });
+            r.add("embedding", [](std::size_t in, std::size_t out, Random& random) {
+                return Embedding<T>(in, out, random);
             });
             r.add("dense",
                   [](std::size_t in, std::size_t out, Random& random) { return Dense<T>(in, out, random); });
@@ -223,15 +230,28 @@ class Registry {
     std::map<std::string, Make> makers_;
 };
 
+/// What char_rnn can add to the usual model.
+struct CharRnnOptions {
+    std::size_t embedding = 0;  ///< the width of an Embedding before the first layer; 0: none
+    double dropout = 0;         ///< after each recurrent layer; 0: none
+};
+
 /// The usual model for characters: `layers` recurrent layers of width H, a Dense back to the V characters, softmax.
-/// Errors: value_error for an unknown cell, or a width or depth of 0
+/// Errors: value_error for an unknown cell, a width or depth of 0, or a dropout outside [0, 1)
 template <class T = float>
 Model<T> char_rnn(const std::string& cell, std::size_t vocabulary, std::size_t hidden, std::size_t layers,
-                  Random& random = default_random()) {
+                  Random& random = default_random(), const CharRnnOptions& options = {}) {
     if (layers == 0) throw value_error("layers is 0: expected at least 1");
     Model<T> model;
-    for (std::size_t i = 0; i < layers; ++i)
-        model.add(Registry<T>::instance().make(cell, i == 0 ? vocabulary : hidden, hidden, random));
+    if (options.embedding > 0) model.add(Embedding<T>(vocabulary, options.embedding, random));
+    for (std::size_t i = 0; i < layers; ++i) {
+        model.add(Registry<T>::instance().make(cell,
+                                               i > 0                   ? hidden
+                                               : options.embedding > 0 ? options.embedding
+                                                                       : vocabulary,
+                                               hidden, random));
+        if (options.dropout != 0) model.add(Dropout<T>(hidden, options.dropout));
+    }
     return std::move(model.add(Dense<T>(hidden, vocabulary, random)).add(softmax));
 }
 

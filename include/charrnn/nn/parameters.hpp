@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include <charrnn/core/error.hpp>
 #include <charrnn/core/tensor.hpp>
 
 /// @file
@@ -17,11 +18,26 @@ namespace charrnn {
 /// One array of parameters: its name (`layers.0.cell.Wi`), its numbers and its shape.
 template <class T>
 struct Parameter {
+    using value_type = T;
     std::string name;
     T* data = nullptr;
     std::vector<std::size_t> shape;
     std::size_t size = 0;
+
+    [[nodiscard]] T* begin() const { return data; }
+    [[nodiscard]] T* end() const { return data + size; }
 };
+
+/// A model's parameter by its name. Errors: value_error, with the names that there are.
+template <class M>
+auto parameter(M& model, const std::string& name) {
+    std::string known;
+    for (const auto& p : model.parameters()) {
+        if (p.name == name) return p;
+        known += (known.empty() ? "" : ", ") + p.name;
+    }
+    throw value_error("no parameter is called '" + name + "': expected one of " + known);
+}
 
 namespace detail {
 

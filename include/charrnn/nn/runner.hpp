@@ -73,13 +73,13 @@ class Runner {
         return {d_y_.data(), steps * plan_.extent.lanes, out_, d_y_ld_};
     }
 
-    /// The cross-entropy of each of the group's rows, and with `scale` its gradient into d_output.
+    /// The cross-entropy of each of the group's rows that counts (see Batch), and with `scale` its gradient into d_output.
     void loss(const std::uint32_t* targets, const std::uint32_t* valid, std::size_t steps, Lanes lanes,
-              const T* scale) {
+              const T* scale, const std::uint32_t* from = nullptr) {
         simd::dispatch(simd::level(), detail::CrossEntropyRows<T>{
                                           output(steps), scale != nullptr ? d_output(steps) : View<T>(),
                                           targets, valid, plan_.extent.lanes, steps, lanes,
-                                          scale != nullptr ? *scale : T(0), losses_.data()});
+                                          scale != nullptr ? *scale : T(0), losses_.data(), from});
     }
     /// The sum of the rows' losses, in a fixed order.
     [[nodiscard]] double total_loss(std::size_t steps) const {

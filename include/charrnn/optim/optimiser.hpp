@@ -42,6 +42,7 @@ struct Stretch {
     T* const* slots;  // the arrays of the optimiser, of this stretch's parameter
     std::size_t offset;
     std::size_t count;
+    std::size_t layer = 0;
 };
 
 inline constexpr std::size_t stretch_length = 8192;
@@ -71,7 +72,8 @@ struct SumOfSquares {
     }
 };
 
-/// One step of an optimiser on a stretch; the gradient is multiplied by `scale` first.
+/// One step of an optimiser on a stretch; the gradient is multiplied by `scale` first, then
+/// clipped to [-limit, limit].
 template <class O, class T>
 struct UpdateStretch {
     using Factors = decltype(std::declval<const O&>().template factors<T>(std::uint64_t{1}, 0.1));
@@ -80,11 +82,12 @@ struct UpdateStretch {
     const Stretch<T>& s;
     Factors factors;
     T scale;
+    T limit;  // infinity: no clipping
 
     template <class V>
     CHARRNN_INLINE void at(std::size_t i) const {
         V p = V::load(s.parameter + i);
-        const V g = scale * V::load(s.gradient + i);
+        const V g = min(max(scale * V::load(s.gradient + i), V::all(-limit)), V::all(limit));
         V slot[O::slots == 0 ? 1 : O::slots];
         CHARRNN_UNROLL
         for (std::size_t k = 0; k < O::slots; ++k) slot[k] = V::load(s.slots[k] + s.offset + i);

@@ -38,7 +38,8 @@ double run_windows(const M& model, const S& source, std::size_t count, bool last
         team.run([&](std::size_t g) {
             const Lanes group = Lanes::of(lanes, g, groups);
             runner.forward({batch.inputs.data(), {}}, context, batch.steps, group);
-            runner.loss(batch.targets.data(), batch.valid.data(), batch.steps, group, nullptr);
+            runner.loss(batch.targets.data(), batch.valid.data(), batch.steps, group, nullptr,
+                        batch.from.empty() ? nullptr : batch.from.data());
         });
         runner.store(state, batch.steps);
         if (last_alone) total = 0, targets = 0;

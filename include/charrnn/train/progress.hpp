@@ -13,6 +13,7 @@ namespace charrnn {
 struct Progress {
     std::uint64_t step = 0;        ///< steps done since the run began
     std::uint64_t epoch = 0;       ///< whole passes over the data done
+    std::uint64_t cycle = 0;       ///< cycles of the schedule done
     std::size_t window = 0;        ///< windows done in this pass
     std::size_t windows = 0;       ///< windows in a pass
     std::uint64_t characters = 0;  ///< targets learnt from

@@ -4,7 +4,10 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <limits>
+#include <numeric>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,11 +21,97 @@ namespace charrnn {
 
 /// How to write.
 struct SampleOptions {
-    std::string prompt{};                ///< text to begin with; empty: a character drawn from the alphabet
-    double temperature = 1;              ///< logits are divided by this; 0: always the most likely character
-    std::uint64_t seed = 0;              ///< the same seed writes the same text
+    std::string prompt{};            ///< text to begin with; empty: a character drawn from the alphabet
+    double temperature = 1;          ///< logits are divided by this; 0: always the most likely character
+    std::size_t top_k = 0;           ///< only the k most likely characters; 0: all
+    double top_p = 1;                ///< only the most likely characters that together have this probability
+    std::uint64_t seed = 0;          ///< the same seed writes the same text
+    std::optional<char32_t> stop{};  ///< writing ends where this character would stand
     Unknown unknown = Unknown::error();  ///< what to do with characters of the prompt that the alphabet lacks
 };
+
+namespace detail {
+
+/// From logits to a character: temperature, top-k, top-p, and which character is never written.
+class Choice {
+  public:
+    /// Errors: value_error for settings out of range; data_error for a stop character that the alphabet lacks
+    Choice(const Alphabet& alphabet, const SampleOptions& o)
+        : temperature_(o.temperature),
+          top_k_(o.top_k),
+          top_p_(o.top_p),
+          p_(alphabet.size()),
+          order_(p_.size()) {
+        if (!(o.temperature >= 0) || !std::isfinite(o.temperature))
+            throw value_error("temperature is " + std::to_string(o.temperature) + ": expected 0 or more");
+        if (!(o.top_p > 0 && o.top_p <= 1))
+            throw value_error("top_p is " + std::to_string(o.top_p) + ": expected more than 0 and at most 1");
+        if (o.stop) stop_ = alphabet.id(*o.stop);
+        if (alphabet.has_stop() && stop_ != alphabet.stop_id()) never_ = alphabet.stop_id();
+    }
+
+    /// The character that ends writing.
+    [[nodiscard]] std::optional<std::uint32_t> stop() const { return stop_; }
+
+    /// The probabilities, by id; they sum to 1. Errors: numeric_error for logits that are not finite
+    template <class T>
+    const std::vector<double>& distribution(const T* logits) {
+        double most = -std::numeric_limits<double>::infinity();
+        for (std::size_t j = 0; j < p_.size(); ++j)
+            if (j != never_) most = std::max(most, static_cast<double>(logits[j]));
+        for (std::size_t j = 0; j < p_.size(); ++j) {
+            const double above = static_cast<double>(logits[j]) - most;
+            p_[j] = j == never_        ? 0
+                    : temperature_ > 0 ? std::exp(above / temperature_)
+                                       : (above == 0 ? 1 : 0);
+        }
+        normalise();
+        if ((top_k_ > 0 && top_k_ < p_.size()) || top_p_ < 1) cut();
+        return p_;
+    }
+
+    /// A character from the distribution that was made last.
+    std::uint32_t draw(Random& random) const {
+        double u = random.uniform();
+        std::size_t last = 0;  // the last possible one: rounding may leave a little of u
+        for (std::size_t j = 0; j < p_.size(); ++j) {
+            if (p_[j] <= 0) continue;
+            last = j;
+            if ((u -= p_[j]) < 0) break;
+        }
+        return static_cast<std::uint32_t>(last);
+    }
+
+  private:
+    void normalise() {
+        double total = 0;
+        for (const double p : p_) total += p;
+        if (!std::isfinite(total) || total <= 0)
+            throw numeric_error("sampling: the model's output is not finite");
+        for (double& p : p_) p /= total;
+    }
+    /// Leaves the likeliest characters only; of equal ones those with the smaller ids.
+    void cut() {
+        std::iota(order_.begin(), order_.end(), std::size_t{0});
+        std::sort(order_.begin(), order_.end(),
+                  [this](std::size_t a, std::size_t b) { return p_[a] != p_[b] ? p_[a] > p_[b] : a < b; });
+        const std::size_t most = top_k_ > 0 ? std::min(top_k_, p_.size()) : p_.size();
+        double sum = 0;
+        std::size_t kept = 0;
+        while (kept < most && sum < top_p_) sum += p_[order_[kept++]];
+        for (std::size_t i = kept; i < order_.size(); ++i) p_[order_[i]] = 0;
+        normalise();
+    }
+
+    double temperature_;
+    std::size_t top_k_;
+    double top_p_;
+    std::optional<std::uint32_t> stop_, never_;
+    std::vector<double> p_;
+    std::vector<std::size_t> order_;
+};
+
+}  // namespace detail
 
 /// Writes text, character by character, in constant memory. It has a recurrent state of its own and only reads the
 /// model, so nothing of a training run changes; it reads the parameters as they are when it is made.
@@ -30,8 +119,9 @@ struct SampleOptions {
 ///     Sampler sampler(model, alphabet, {.temperature = 0.7});
 ///     for (;;) std::cout << sampler.next() << std::flush;
 ///
-/// The stop symbol is never written. Errors: shape_error where the model's widths are not the alphabet's size;
-/// value_error for a negative or NaN temperature; data_error for a prompt with an unknown character
+/// The alphabet's stop symbol is never written. Errors: shape_error where the model's widths are not the alphabet's
+/// size; value_error for settings out of range; data_error for a prompt with an unknown character, or a stop character
+/// that the alphabet lacks
 template <SequenceModel M>
 class Sampler {
     using T = typename M::value_type;
@@ -39,14 +129,12 @@ class Sampler {
   public:
     Sampler(const M& model, const Alphabet& alphabet, const SampleOptions& options = {})
         : alphabet_(alphabet),
-          temperature_(options.temperature),
+          choice_(alphabet, options),
           random_(options.seed),
           runner_(model, Plan{.extent = {1, 1}}),
-          state_(model.zero_state(1)),
-          p_(alphabet.size()) {
+          zero_(model.zero_state(1)),
+          state_(zero_) {
         detail::check_alphabet(model, alphabet.size());
-        if (!(temperature_ >= 0) || !std::isfinite(temperature_))
-            throw value_error("temperature is " + std::to_string(temperature_) + ": expected 0 or more");
         runner_.prepare();
         runner_.load(state_);
         const Ids prompt = alphabet_.encode(std::string_view(options.prompt), options.unknown);
@@ -62,7 +150,9 @@ class Sampler {
             id = pending_.back();
             pending_.pop_back();
         } else {
-            id = choose();
+            distribution();
+            id = choice_.draw(random_);
+            ended_ = id == choice_.stop();
         }
         feed(id);
         return id;
@@ -75,28 +165,20 @@ class Sampler {
     }
     /// How many characters of the prompt are still to come.
     [[nodiscard]] std::size_t prompt_left() const { return pending_.size(); }
+    /// Whether the last character was SampleOptions::stop.
+    [[nodiscard]] bool ended() const { return ended_; }
 
-    /// The probabilities of the next character at this temperature, by id; they sum to 1.
-    const std::vector<double>& distribution() {
-        const View<const T> logits = runner_.output(1);
-        const bool has_stop = alphabet_.has_stop();
-        double most = -std::numeric_limits<double>::infinity();
-        for (std::size_t j = 0; j < p_.size(); ++j)
-            if (!has_stop || j != alphabet_.stop_id())
-                most = std::max(most, static_cast<double>(logits(0, j)));
-        double total = 0;
-        for (std::size_t j = 0; j < p_.size(); ++j) {
-            const double above = static_cast<double>(logits(0, j)) - most;
-            p_[j] = has_stop && j == alphabet_.stop_id() ? 0
-                    : temperature_ > 0                   ? std::exp(above / temperature_)
-                                                         : (above == 0 ? 1 : 0);
-            total += p_[j];
-        }
-        if (!std::isfinite(total) || total <= 0)
-            throw numeric_error("sampling: the model's output is not finite");
-        for (double& p : p_) p /= total;
-        return p_;
+    /// Forget everything that was read, and read these characters from a zero state.
+    template <class List>
+    void reread(const List& ids) {
+        pending_.clear();
+        state_ = zero_;
+        runner_.load(state_);
+        for (const std::uint32_t id : ids) feed(id);
     }
+
+    /// The probabilities of the next character under the options, by id; they sum to 1.
+    const std::vector<double>& distribution() { return choice_.distribution(runner_.output(1).row(0)); }
 
   private:
     void feed(std::uint32_t id) {
@@ -110,35 +192,27 @@ class Sampler {
         while (alphabet_.has_stop() && id == alphabet_.stop_id() && alphabet_.size() > 1);
         return id;
     }
-    std::uint32_t choose() {
-        const std::vector<double>& p = distribution();
-        double u = random_.uniform();
-        std::size_t last = 0;  // the last possible one: rounding may leave a little of u
-        for (std::size_t j = 0; j < p.size(); ++j) {
-            if (p[j] <= 0) continue;
-            last = j;
-            if ((u -= p[j]) < 0) break;
-        }
-        return static_cast<std::uint32_t>(last);
-    }
 
     Alphabet alphabet_;
-    double temperature_;
+    detail::Choice choice_;
     Random random_;
     Runner<T> runner_;
-    State<T> state_;
-    std::vector<double> p_;
+    State<T> zero_, state_;
+    bool ended_ = false;
     std::vector<std::uint32_t> pending_;
 };
 
-/// Write `length` characters after the prompt, and hand each to `sink(std::string_view)` as it comes; memory does not
+/// Write `length` characters after the prompt (fewer where SampleOptions::stop comes before), and hand each to `sink(std::string_view)` as it comes; memory does not
 /// grow with the length. Errors as Sampler.
 template <SequenceModel M, class Sink>
 void sample_to(const M& model, const Alphabet& alphabet, std::size_t length, const SampleOptions& options,
                Sink sink) {
     Sampler<M> sampler(model, alphabet, options);
-    for (std::size_t left = length + (options.prompt.empty() ? 0 : sampler.prompt_left()); left > 0; --left)
-        sink(std::string_view(sampler.next()));
+    for (std::size_t left = length + (options.prompt.empty() ? 0 : sampler.prompt_left()); left > 0; --left) {
+        const std::string s = sampler.next();
+        if (sampler.ended()) return;
+        sink(std::string_view(s));
+    }
 }
 
 /// The prompt and `length` characters after it. Errors as Sampler.
@@ -148,6 +222,93 @@ std::string sample(const M& model, const Alphabet& alphabet, std::size_t length,
     std::string text;
     sample_to(model, alphabet, length, options, [&](std::string_view s) { text += s; });
     return text;
+}
+
+/// Several texts at once, side by side in the lanes of one Runner: text i is what sample would write with the i-th
+/// stream of the seed, and text 0 what it does write. Needs a prompt.
+/// Errors:  as Sampler; value_error for no texts; data_error for an empty prompt
+template <SequenceModel M>
+std::vector<std::string> sample_streams(const M& model, const Alphabet& alphabet, std::size_t length,
+                                        std::size_t streams, const SampleOptions& options) {
+    using T = typename M::value_type;
+    detail::check_alphabet(model, alphabet.size());
+    if (streams == 0) throw value_error("sample_streams: 0 texts, expected at least 1");
+    const Ids prompt = alphabet.encode(std::string_view(options.prompt), options.unknown);
+    if (prompt.empty()) throw data_error("sample_streams: the prompt is empty");
+    detail::Choice choice(alphabet, options);
+    Runner<T> runner(model, Plan{.extent = {1, streams}});
+    State<T> state = model.zero_state(streams);
+    std::vector<Random> random;
+    for (std::size_t i = 0; i < streams; ++i) random.emplace_back(options.seed, i);
+    std::vector<std::string> texts(streams);
+    std::vector<std::uint32_t> ids(streams);
+    std::vector<bool> ended(streams, false);
+    runner.prepare();
+    for (std::size_t at = 0; at < prompt.size() + length; ++at) {
+        for (std::size_t i = 0; i < streams; ++i) {
+            if (at < prompt.size()) {
+                ids[i] = prompt[at];
+            } else if (!ended[i]) {
+                choice.distribution(runner.output(1).row(i));
+                ids[i] = choice.draw(random[i]);
+                ended[i] = ids[i] == choice.stop();
+            }
+            if (!ended[i]) alphabet.append_to(texts[i], ids[i]);
+        }
+        runner.load(state);
+        runner.forward({ids.data(), {}}, {}, 1, Lanes{0, streams});
+        runner.store(state, 1);
+    }
+    return texts;
+}
+
+/// The probabilities of the character after a context that is read from a zero state, by id.
+/// Errors:  as Sampler; data_error for an empty context
+template <SequenceModel M>
+std::vector<double> next_distribution(const M& model, const Alphabet& alphabet, const std::string& context,
+                                      SampleOptions options = {}) {
+    if (context.empty()) throw data_error("next_distribution: the context is empty");
+    options.prompt = context;
+    Sampler<M> sampler(model, alphabet, options);
+    while (sampler.prompt_left() > 0) sampler.next_id();
+    return sampler.distribution();
+}
+
+/// The prompt and n more characters, each written by a model that has read the last characters only, as many as the
+/// prompt has, from a zero state: for models that learnt from rows of that length.
+///
+///     get_next_n(model, alphabet, 40, {.prompt = "for thos", .temperature = 0})
+///
+/// Errors:  as Sampler; data_error for an empty prompt
+/// Source:  fastai's course, lesson 6
+template <SequenceModel M>
+std::string get_next_n(const M& model, const Alphabet& alphabet, std::size_t n,
+                       const SampleOptions& options) {
+    const Ids prompt = alphabet.encode(std::string_view(options.prompt), options.unknown);
+    if (prompt.empty()) throw data_error("get_next: the prompt is empty");
+    std::deque<std::uint32_t> window;
+    std::string text;
+    for (std::size_t i = 0; i < prompt.size(); ++i) {
+        window.push_back(prompt[i]);
+        alphabet.append_to(text, prompt[i]);
+    }
+    Sampler<M> sampler(model, alphabet, options);
+    for (; n > 0; --n) {
+        sampler.reread(window);
+        const std::uint32_t id = sampler.next_id();
+        if (sampler.ended()) break;
+        alphabet.append_to(text, id);
+        window.pop_front();
+        window.push_back(id);
+    }
+    return text;
+}
+
+/// The next character alone. Errors and source as get_next_n.
+template <SequenceModel M>
+std::string get_next(const M& model, const Alphabet& alphabet, const SampleOptions& options) {
+    const std::string prompt = get_next_n(model, alphabet, 0, options);
+    return get_next_n(model, alphabet, 1, options).substr(prompt.size());
 }
 
 }  // namespace charrnn

@@ -13,12 +13,14 @@
 #include <utility>
 #include <vector>
 
+#include <charrnn/core/budget.hpp>
 #include <charrnn/core/error.hpp>
 #include <charrnn/core/machine.hpp>
 #include <charrnn/core/threads.hpp>
 #include <charrnn/data/batch.hpp>
 #include <charrnn/nn/runner.hpp>
 #include <charrnn/optim/optimiser.hpp>
+#include <charrnn/optim/schedule.hpp>
 #include <charrnn/train/progress.hpp>
 
 namespace charrnn {
@@ -26,11 +28,15 @@ namespace charrnn {
 /// How a Trainer goes about it.
 struct TrainerOptions {
     double clip = 0;           ///< scale the gradient down to this norm where it is larger; 0: never
+    double clip_value = 0;     ///< then clip each of its numbers to plus or minus this; 0: never
     double decay = 1;          ///< the learning rate is multiplied by this after each epoch
     std::size_t truncate = 0;  ///< cut the gradient every so many steps inside a window; 0: at its edge only
     std::size_t threads = 0;   ///< 0: as many as the machine has processors
     std::size_t slices = 0;    ///< groups of lanes that go through time side by side; 0: as many as threads
     std::uint64_t seed = 0;    ///< of whatever is random in training
+    Schedule schedule{};       ///< the learning rate is multiplied by this, too
+    std::vector<double>
+        rates{};  ///< and in layer i by rates[i], 0 leaving the layer as it is; empty: 1 everywhere
 };
 
 /// All that a training run consists of beside the parameters. A copy of it, with a copy of the model, is a snapshot.
@@ -38,25 +44,14 @@ template <class T>
 struct RunState {
     std::uint64_t step = 0;
     std::uint64_t epoch = 0;
-    std::size_t window = 0;        ///< the next window
-    std::uint64_t characters = 0;  ///< valid targets so far
-    double seconds = 0;            ///< spent in training steps
-    double lr = 0;                 ///< the learning rate before decay
-    std::vector<Buffer<T>> slots;  ///< the optimiser's, parameter by parameter
-    State<T> recurrent;            ///< the state at the next window's beginning
+    std::size_t window = 0;            ///< the next window
+    std::uint64_t characters = 0;      ///< valid targets so far
+    double seconds = 0;                ///< spent in training steps
+    double lr = 0;                     ///< the learning rate before decay and schedule
+    std::uint64_t schedule_start = 0;  ///< the step at which the schedule began
+    std::vector<Buffer<T>> slots;      ///< the optimiser's, parameter by parameter
+    State<T> recurrent;                ///< the state at the next window's beginning
 };
-
-/// So much training: see steps() and epochs().
-struct Budget {
-    std::optional<std::uint64_t> steps;
-    std::optional<double> epochs;
-    std::optional<double> seconds;
-};
-
-/// That many steps.
-inline Budget steps(std::uint64_t n) { return {.steps = n, .epochs = {}, .seconds = {}}; }
-/// That many times the number of windows in an epoch.
-inline Budget epochs(double n) { return {.steps = {}, .epochs = n, .seconds = {}}; }
 
 /// Why run() returned.
 enum class Stop { done, requested };
@@ -105,7 +100,10 @@ class Trainer {
         for (std::size_t i = 0; i < parameters.size(); ++i)
             for (std::size_t at = 0; at < parameters[i].size; at += detail::stretch_length)
                 stretches_.push_back({parameters[i].data + at, gradients[i].data + at, nullptr, at,
-                                      std::min(detail::stretch_length, parameters[i].size - at)});
+                                      std::min(detail::stretch_length, parameters[i].size - at),
+                                      layer_of(parameters[i].name)});
+        factors_.resize(state_.recurrent.size());
+        set_rates(options_.rates);
         squares_.resize(stretches_.size());
         find_slots();
         batch_.inputs.reserve(source_.window() * source_.lanes());
@@ -158,6 +156,8 @@ class Trainer {
     }
     /// Call back after every step.
     void every_step(Callback callback) { each_step_.push_back(std::move(callback)); }
+    /// Call back at the end of every cycle of the schedule.
+    void every_cycle(Callback callback) { each_cycle_.push_back(std::move(callback)); }
     /// Call back after every epoch.
     void every_epoch(Callback callback) { each_epoch_.push_back(std::move(callback)); }
     /// Ask after every step whether to stop.
@@ -168,9 +168,28 @@ class Trainer {
     [[nodiscard]] const S& source() const { return source_; }
     /// The learning rate of the next step.
     [[nodiscard]] double learning_rate() const {
-        return state_.lr * std::pow(options_.decay, static_cast<double>(state_.epoch));
+        return state_.lr * std::pow(options_.decay, static_cast<double>(state_.epoch)) *
+               options_.schedule(state_.step - state_.schedule_start, source_.windows());
     }
-    /// Another learning rate from here on (before decay). Errors: value_error if it is not a positive number.
+    /// Another schedule, which begins here.
+    void set_schedule(Schedule schedule) {
+        options_.schedule = std::move(schedule);
+        state_.schedule_start = state_.step;
+        progress_.cycle = 0;
+        progress_.learning_rate = learning_rate();
+    }
+    /// Other factors for the layers' learning rates (fastai's LayerOptimizer); none: 1 everywhere.
+    /// Errors: value_error if there is not one for each layer, or one is negative or not finite
+    void set_rates(std::vector<double> rates) {
+        if (!rates.empty() && rates.size() != factors_.size())
+            throw value_error("rates: " + std::to_string(rates.size()) + " factors, expected " +
+                              std::to_string(factors_.size()) + ", one a layer");
+        for (const double rate : rates)
+            if (!(rate >= 0) || !std::isfinite(rate))
+                throw value_error("rates: " + std::to_string(rate) + ", expected 0 or more");
+        options_.rates = std::move(rates);
+    }
+    /// Another learning rate from here on (before decay and schedule). Errors: value_error if it is not a positive number.
     void set_lr(double lr) {
         check_rate(lr);
         state_.lr = lr;
@@ -198,6 +217,7 @@ class Trainer {
         progress_.characters = state_.characters;
         progress_.seconds = state_.seconds;
         progress_.learning_rate = learning_rate();
+        progress_.cycle = cycles_done();
     }
 
   private:
@@ -212,6 +232,9 @@ class Trainer {
     static TrainerOptions resolve(TrainerOptions o, std::size_t lanes) {
         if (!(o.clip >= 0))
             throw value_error("clip is " + std::to_string(o.clip) + ": expected a norm, or 0 for none");
+        if (!(o.clip_value >= 0))
+            throw value_error("clip_value is " + std::to_string(o.clip_value) +
+                              ": expected a positive number, or 0 for none");
         if (!(o.decay > 0) || !std::isfinite(o.decay))
             throw value_error("decay is " + std::to_string(o.decay) + ": expected a positive factor");
         if (o.threads == 0) o.threads = hardware_threads();
@@ -222,6 +245,13 @@ class Trainer {
     static void check_rate(double lr) {
         if (!(lr > 0) || !std::isfinite(lr))
             throw value_error("learning rate is " + std::to_string(lr) + ": expected a positive number");
+    }
+
+    /// The layer of a parameter, from its name: "layers.1.cell.Wi".
+    [[nodiscard]] std::size_t layer_of(const std::string& name) const {
+        for (std::size_t l = 0; l < state_.recurrent.size(); ++l)
+            if (name.rfind("layers." + std::to_string(l) + ".", 0) == 0) return l;
+        throw value_error("the parameter " + name + ": expected a name that begins with layers.N.");
     }
 
     /// The optimiser's arrays for each stretch.
@@ -242,7 +272,7 @@ class Trainer {
     /// One window: forward, loss, backward by groups of lanes; gradients, norm and update by output.
     void step() {
         const Clock::time_point begin = Clock::now();
-        source_.fill(state_.window, batch_);
+        detail::fill_window(source_, state_.window, batch_, state_.epoch);
         runner_.check_ids(batch_.inputs.data(), batch_.inputs.size());
         if (!batch_.begins.empty() && !begins_allowed_) {
             runner_.allow_begins();
@@ -256,7 +286,11 @@ class Trainer {
                               .step = state_.step};
         const T scale = T(1) / static_cast<T>(std::max<std::size_t>(1, batch_.count));
         const double lr = learning_rate();
-        const auto factors = optimiser_.template factors<T>(state_.step + 1, lr);
+        for (std::size_t l = 0; l < factors_.size(); ++l)
+            factors_[l] = optimiser_.template factors<T>(
+                state_.step + 1, options_.rates.empty() ? lr : lr * options_.rates[l]);
+        const T limit = options_.clip_value > 0 ? static_cast<T>(options_.clip_value)
+                                                : std::numeric_limits<T>::infinity();
         const std::size_t threads = team_.size();
         const auto for_each_stretch = [&](std::size_t i, const auto& f) {
             const Part part{i, threads};
@@ -268,7 +302,8 @@ class Trainer {
             for (std::size_t g = i; g < options_.slices; g += threads) {
                 const Lanes lanes = Lanes::of(source_.lanes(), g, options_.slices);
                 runner_.forward(x, context, batch_.steps, lanes);
-                runner_.loss(batch_.targets.data(), batch_.valid.data(), batch_.steps, lanes, &scale);
+                runner_.loss(batch_.targets.data(), batch_.valid.data(), batch_.steps, lanes, &scale,
+                             batch_.from.empty() ? nullptr : batch_.from.data());
                 runner_.backward(x, context, batch_.steps, lanes);
             }
         };
@@ -284,7 +319,8 @@ class Trainer {
         const auto update = [&](std::size_t i) {
             for_each_stretch(i, [&](std::size_t s) {
                 simd::dispatch(simd::level(),
-                               detail::UpdateStretch<O, T>{optimiser_, stretches_[s], factors, clip_scale});
+                               detail::UpdateStretch<O, T>{optimiser_, stretches_[s],
+                                                           factors_[stretches_[s].layer], clip_scale, limit});
             });
         };
         team_.run(through_time, gradients, norms);
@@ -306,6 +342,9 @@ class Trainer {
         state_.characters += batch_.count;
         const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
         state_.seconds += seconds;
+        const std::uint64_t cycles = cycles_done();
+        cycle_ended_ = cycles > progress_.cycle;
+        progress_.cycle = cycles;
         epoch_ended_ = ++state_.window == source_.windows();
         if (epoch_ended_) {
             state_.window = 0;
@@ -314,6 +353,10 @@ class Trainer {
                 for (auto& part : layer) part.fill(T(0));
         }
         report(loss, norm, lr, seconds);
+    }
+
+    [[nodiscard]] std::uint64_t cycles_done() const {
+        return options_.schedule.cycles(state_.step - state_.schedule_start, source_.windows());
     }
 
     void report(double loss, double norm, double lr, double seconds) {
@@ -334,6 +377,8 @@ class Trainer {
 
     void call_back() {
         for (const auto& callback : each_step_) callback(progress_);
+        if (cycle_ended_)
+            for (const auto& callback : each_cycle_) callback(progress_);
         if (epoch_ended_)
             for (const auto& callback : each_epoch_) callback(progress_);
         for (auto& timed : timed_)
@@ -352,14 +397,16 @@ class Trainer {
     RunState<T> state_;
     Batch batch_;
     bool begins_allowed_ = false;
-    bool epoch_ended_ = false;
+    bool epoch_ended_ = false, cycle_ended_ = false;
     std::vector<detail::Stretch<T>> stretches_;
     std::vector<double> squares_;
+    std::vector<decltype(std::declval<const O&>().template factors<T>(std::uint64_t{1}, 0.1))>
+        factors_;  // of each layer
     std::vector<T*> slot_pointers_;
     Progress progress_;
     double mean_weight_ = 0, mean_seconds_ = 0, mean_characters_ = 0;
     std::vector<Timed> timed_;
-    std::vector<Callback> each_step_, each_epoch_;
+    std::vector<Callback> each_step_, each_cycle_, each_epoch_;
     std::function<bool()> stop_;
 };
 

@@ -1,0 +1,166 @@
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+
+#include <charrnn/core/budget.hpp>
+#include <charrnn/core/error.hpp>
+
+/// @file
+/// Schedules of the learning rate.
+
+namespace charrnn {
+
+/// What the learning rate is multiplied by, as a function of the step: a value that can be copied, multiplied, added,
+/// and continued by another. It keeps nothing, so a resumed run is where it was.
+///
+///     cosine(epochs(4))
+///     warm_up(steps(200)) * cosine(epochs(4))
+///     constant(1).then(epochs(2), step_decay(0.5, epochs(1)))
+///     cosine_restarts(epochs(1), 2)                              // fastai's cycle_mult = 2
+class Schedule {
+  public:
+    /// The factor at a time in steps, with so many steps an epoch.
+    using Function = std::function<double(double time, double epoch)>;
+
+    /// Always 1.
+    Schedule() = default;
+    /// A factor of one's own; `cycles` counts those that are complete at a time, for Trainer::every_cycle.
+    explicit Schedule(Function factor, Function cycles = {})
+        : factor_(std::move(factor)), cycles_(std::move(cycles)) {}
+
+    /// The factor of step `step` (from 0). Errors: value_error if it is negative or not finite.
+    [[nodiscard]] double operator()(std::uint64_t step, std::size_t steps_in_epoch) const {
+        const double f = at(static_cast<double>(step), static_cast<double>(steps_in_epoch));
+        if (!(f >= 0) || !std::isfinite(f))
+            throw value_error("schedule: the factor of step " + std::to_string(step) + " is " +
+                              std::to_string(f) + ", expected 0 or more");
+        return f;
+    }
+    /// How many cycles are complete after `steps` steps.
+    [[nodiscard]] std::uint64_t cycles(std::uint64_t steps, std::size_t steps_in_epoch) const {
+        return static_cast<std::uint64_t>(
+            count(static_cast<double>(steps), static_cast<double>(steps_in_epoch)));
+    }
+
+    /// This one for so long, then another from its beginning.
+    [[nodiscard]] Schedule then(const Budget& length, Schedule next) const;
+
+    friend Schedule operator*(Schedule a, Schedule b) {
+        return combine(std::move(a), std::move(b), [](double x, double y) { return x * y; });
+    }
+    friend Schedule operator+(Schedule a, Schedule b) {
+        return combine(std::move(a), std::move(b), [](double x, double y) { return x + y; });
+    }
+    friend Schedule operator*(double factor, const Schedule& s) {
+        return Schedule([factor](double, double) { return factor; }) * s;
+    }
+
+  private:
+    [[nodiscard]] double at(double time, double epoch) const { return factor_ ? factor_(time, epoch) : 1; }
+    [[nodiscard]] double count(double time, double epoch) const { return cycles_ ? cycles_(time, epoch) : 0; }
+
+    template <class F>
+    static Schedule combine(Schedule a, Schedule b, F f) {
+        const auto cycles = [a, b](double t, double e) { return a.count(t, e) + b.count(t, e); };
+        return Schedule(
+            [a = std::move(a), b = std::move(b), f](double t, double e) { return f(a.at(t, e), b.at(t, e)); },
+            cycles);
+    }
+
+    Function factor_, cycles_;
+};
+
+namespace detail {
+
+/// A length in steps. Errors: value_error unless it is given in steps or epochs, and positive.
+inline std::function<double(double epoch)> length_in_steps(const char* what, const Budget& length) {
+    const double n =
+        length.epochs ? *length.epochs : static_cast<double>(length.steps.value_or(std::uint64_t{0}));
+    if (!(n > 0) || !std::isfinite(n) || length.seconds || (length.epochs && length.steps))
+        throw value_error(std::string(what) + ": expected a positive length, in steps(n) or epochs(n)");
+    return [n, in_epochs = length.epochs.has_value()](double epoch) { return in_epochs ? n * epoch : n; };
+}
+
+inline double half_cosine(double share, double end) {
+    return end + (1 - end) * 0.5 * (1 + std::cos(3.14159265358979323846 * share));
+}
+
+}  // namespace detail
+
+inline Schedule Schedule::then(const Budget& length, Schedule next) const {
+    const auto steps = detail::length_in_steps("then", length);
+    return Schedule(
+        [self = *this, steps, next](double t, double e) {
+            return t < steps(e) ? self.at(t, e) : next.at(t - steps(e), e);
+        },
+        [self = *this, steps, next](double t, double e) {
+            return t < steps(e) ? self.count(t, e) : self.count(steps(e), e) + next.count(t - steps(e), e);
+        });
+}
+
+/// Always the same.
+inline Schedule constant(double factor) {
+    return Schedule([factor](double, double) { return factor; });
+}
+
+/// factor ^ (how many times `every` has passed). Errors: value_error for a length that is not positive (here and below)
+inline Schedule step_decay(double factor, const Budget& every) {
+    return Schedule([factor, steps = detail::length_in_steps("step_decay", every)](double t, double e) {
+        return std::pow(factor, std::floor(t / steps(e)));
+    });
+}
+
+/// A straight line from one factor to another, which then stays.
+inline Schedule linear(const Budget& length, double from, double to) {
+    return Schedule([from, to, steps = detail::length_in_steps("linear", length)](double t, double e) {
+        return t < steps(e) ? from + (to - from) * t / steps(e) : to;
+    });
+}
+
+/// A straight line from nearly 0 to 1, which then stays: step k of n has the factor (k + 1) / n.
+inline Schedule warm_up(const Budget& length) {
+    return Schedule([steps = detail::length_in_steps("warm_up", length)](double t, double e) {
+        return t + 1 < steps(e) ? (t + 1) / steps(e) : 1;
+    });
+}
+
+/// Half a cosine from 1 to `end`, which then stays. One cycle.
+/// Source:  Loshchilov and Hutter 2017, equation 5
+inline Schedule cosine(const Budget& length, double end = 0) {
+    const auto steps = detail::length_in_steps("cosine", length);
+    return Schedule(
+        [steps, end](double t, double e) {
+            return t < steps(e) ? detail::half_cosine(t / steps(e), end) : end;
+        },
+        [steps](double t, double e) { return t < steps(e) ? 0.0 : 1.0; });
+}
+
+/// Half cosines from 1 to `end`, one after the other, each `multiplier` times as long as the one before.
+/// Errors:  value_error for a multiplier below 1
+/// Source:  Loshchilov and Hutter 2017 (SGDR); fastai's cycle_len and cycle_mult
+inline Schedule cosine_restarts(const Budget& first, double multiplier = 1, double end = 0) {
+    if (!(multiplier >= 1)) throw value_error("cosine_restarts: the multiplier is below 1");
+    const auto steps = detail::length_in_steps("cosine_restarts", first);
+    // The cycle that a time is in, and the share of it that has passed.
+    const auto place = [steps, multiplier](double t, double e) {
+        double cycle = 0, length = steps(e);
+        if (multiplier == 1) {
+            cycle = std::floor(t / length);
+            t -= cycle * length;
+        }
+        for (; t >= length; ++cycle) {
+            t -= length;
+            length *= multiplier;
+        }
+        return std::pair(cycle, t / length);
+    };
+    return Schedule([place, end](double t, double e) { return detail::half_cosine(place(t, e).second, end); },
+                    [place](double t, double e) { return place(t, e).first; });
+}
+
+}  // namespace charrnn

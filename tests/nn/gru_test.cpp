@@ -1,0 +1,98 @@
+#include <charrnn/nn/gru.hpp>
+
+#include <doctest/doctest.h>
+
+#include <charrnn/nn/gradient_check.hpp>
+#include <charrnn/nn/gru_reset_before.hpp>
+#include <charrnn/nn/model.hpp>
+#include "levels.hpp"
+#include "nn/run.hpp"
+
+// PyTorch's numbers for the GRU are compared in tests/golden.
+
+using namespace charrnn;
+
+static_assert(GatedCell<GRUCell> && !StepCell<GRUCell>);
+static_assert(StepCell<GRUResetBeforeCell> && !GatedCell<GRUResetBeforeCell>);
+
+namespace {
+
+template <class C, class T>
+void check_against_loops(double tolerance) {
+    Random random(3);
+    for (const auto& [D, H] : {std::pair<std::size_t, std::size_t>{1, 1}, {5, 16}, {33, 17}, {6, 40}})
+        for (const std::size_t lanes : {1U, 3U, 14U})
+            for (const std::size_t truncate : {0U, 2U})
+                for (const bool ids : {false, true}) {
+                    Recur<C, T> layer(C{D, H}, random);
+                    naive::Arrays p = test::parameters_of(layer);
+                    naive::Window w = test::random_window(5, lanes, D, H, 1, ids, random);
+                    w.truncate = truncate;
+                    const naive::Arrays want = naive::Gru{StepCell<C>, D, H, p["Wi"], p["Wh"], p["b"]}.run(w);
+                    CAPTURE(D);
+                    CAPTURE(H);
+                    CAPTURE(lanes);
+                    CAPTURE(ids);
+                    CHECK(test::worst(test::run_layer<T>(layer, w, {.ids = ids, .groups = 2}), want) <
+                          tolerance);
+                }
+}
+
+template <class C>
+GradientReport check_chain(std::size_t truncate) {
+    Random random(1);
+    Model<double> m;
+    m.add(Recur<C, double>(C{5, 4}, random))
+        .add(Recur<C, double>(C{4, 9}, random))
+        .add(Dense<double>(9, 5, random));
+    return check_gradients(m, {.truncate = truncate, .groups = 2});
+}
+
+}  // namespace
+
+TEST_CASE("gru: agrees with plain loops on every instruction set") {
+    for (const Simd level : test::levels()) {
+        const test::UseLevel use(level);
+        CAPTURE(name(level));
+        check_against_loops<GRUCell, double>(1e-12);
+        check_against_loops<GRUCell, float>(1e-4);
+    }
+}
+
+TEST_CASE("gru: reset before the product agrees with plain loops") {
+    check_against_loops<GRUResetBeforeCell, double>(1e-12);
+    check_against_loops<GRUResetBeforeCell, float>(1e-4);
+}
+
+TEST_CASE("gru: gradients of both forms, through time and across windows") {
+    for (const std::size_t truncate : {0U, 2U}) {
+        const GradientReport after = check_chain<GRUCell>(truncate);
+        const GradientReport before = check_chain<GRUResetBeforeCell>(truncate);
+        INFO(after);
+        INFO(before);
+        CHECK(after.passed());
+        CHECK(before.passed());
+    }
+}
+
+TEST_CASE("gru: the same bits whatever the groups of lanes and the parts") {
+    Random random(1);
+    const Recur<GRUCell, float> layer(GRUCell{17, 33}, random);
+    const naive::Window w = test::random_window(5, 11, 17, 33, 1, true, random);
+    const naive::Arrays one = test::run_layer<float>(layer, w, {.ids = true});
+    for (const std::size_t groups : {2U, 3U, 4U})
+        for (const std::size_t parts : {1U, 2U, 3U})
+            CHECK(test::run_layer<float>(layer, w, {true, groups, parts}) == one);
+}
+
+TEST_CASE("gru: prints as it is written, counts its parameters, and has a name") {
+    Random random(1);
+    CHECK(printed(GRUCell{101, 128}) == "GRUCell(101, 128)");
+    CHECK(printed(GRU(101, 128, random)) == "Recur(GRUCell(101, 128))");
+    CHECK(printed(GRUResetBeforeCell{5, 4}) == "GRUResetBeforeCell(5, 4)");
+    Model<> m;
+    m.add(Registry<>::instance().make("gru", 101, 128, random));
+    CHECK(count_parameters(m) == 101 * 384 + 128 * 384 + 512);
+    CHECK_THROWS_WITH_AS(Recur(GRUCell{0, 4}),
+                         "GRUCell(0, 4): expected an input and an output width of at least 1", value_error);
+}
