@@ -65,8 +65,11 @@ inside == "cpp" && whole && /^int main\(/ {
     put("body", "{ char name[] = \"" page "\"; char* argv[] = {name, nullptr}; int argc = 1; (void)argc; (void)argv;")
     put("body", /int program\(\)/ ? "program_" whole "::program();}" : "program_" whole "::program(argc, argv);}")
     put("file", $0)
+    in_main = 1
     next
 }
+# Only a function of the name main may end without a return.
+in_main && /^}$/ { put("file", "    return 0;"); in_main = 0 }
 inside == "cpp" { first = 0; put(place, $0); next }
 inside == "hidden" { put("body", $0); next }
 
