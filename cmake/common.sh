@@ -33,7 +33,7 @@ _has_library() { printf 'int main() {}\n' | "${CXX:-c++}" -x c++ -o /dev/null - 
 
 _package_is_here() {
     case "$1" in
-        g++ | clang | clang-format | clang-tidy | cmake | git | pkg-config) _has_command "$1" ;;
+        g++ | clang | clang-format | clang-tidy | cmake | git | pkg-config | python3) _has_command "$1" ;;
         ninja-build) _has_command ninja ;;
         xz-utils) _has_command xz ;;
         doxygen | chromium) _has_command "$1" ;;
