@@ -6,6 +6,8 @@
 #   charrnn::nlohmann-json the header only, which reads the headers of model files
 #   charrnn::openblas      by name. libblas.so.3 is switchable at run time and may be the slow reference BLAS
 #   Threads::Threads
+#
+# and makes charrnn::native, which needs nothing but the compiler.
 
 set(charrnn_dependencies_ok TRUE)
 set(charrnn_dependencies_message "charrnn needs what was not found:")
@@ -78,3 +80,14 @@ foreach(_charrnn_target IN ITEMS xtensor xtl xsimd Threads::Threads)
         endif()
     endif()
 endforeach()
+
+# The machine's own instructions are a choice of the program, never of the library: what is compiled with them
+# does not run elsewhere. Whether the compiler knows the flag is asked where the program is built.
+if(NOT TARGET charrnn::native)
+    include(CheckCXXCompilerFlag)
+    check_cxx_compiler_flag(-march=native CHARRNN_HAS_MARCH_NATIVE)
+    add_library(charrnn::native INTERFACE IMPORTED GLOBAL)
+    if(CHARRNN_HAS_MARCH_NATIVE)
+        set_target_properties(charrnn::native PROPERTIES INTERFACE_COMPILE_OPTIONS -march=native)
+    endif()
+endif()

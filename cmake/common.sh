@@ -33,9 +33,10 @@ _has_library() { printf 'int main() {}\n' | "${CXX:-c++}" -x c++ -o /dev/null - 
 
 _package_is_here() {
     case "$1" in
-        g++ | clang | clang-format | clang-tidy | cmake | git) _has_command "$1" ;;
+        g++ | clang | clang-format | clang-tidy | cmake | git | pkg-config | python3) _has_command "$1" ;;
         ninja-build) _has_command ninja ;;
         xz-utils) _has_command xz ;;
+        doxygen | chromium) _has_command "$1" ;;
         debootstrap) _has_command debootstrap || [[ -x /usr/sbin/debootstrap ]] ;;
         libopenblas-dev) _has_library openblas ;;
         libxtensor-dev) _has_header xtensor/xtensor.hpp || _has_header xtensor/containers/xtensor.hpp ;;

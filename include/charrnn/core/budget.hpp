@@ -10,9 +10,9 @@ namespace charrnn {
 
 /// So much training: see steps() and epochs().
 struct Budget {
-    std::optional<std::uint64_t> steps;
-    std::optional<double> epochs;
-    std::optional<double> seconds;
+    std::optional<std::uint64_t> steps;  ///< training steps
+    std::optional<double> epochs;        ///< passes over the data
+    std::optional<double> seconds;       ///< of the clock on the wall
 };
 
 /// That many steps.

@@ -19,8 +19,8 @@ namespace charrnn {
 
 /// Where the columns of one vector come from: `count` columns from `first`; the rest of the vector is zero.
 struct ColumnRun {
-    std::size_t first = 0;
-    std::size_t count = 0;
+    std::size_t first = 0;  ///< the first column
+    std::size_t count = 0;  ///< how many
 };
 
 /// n columns in their own order, cut into vectors of `unit`.
@@ -45,11 +45,14 @@ class PackedMatrix {
           columns_(std::move(columns)),
           data_(depth * columns_.size() * unit_) {}
 
+    /// The instruction set that it is packed for.
     [[nodiscard]] Simd level() const { return level_; }
     [[nodiscard]] std::size_t unit() const { return unit_; }    ///< scalars in a vector
     [[nodiscard]] std::size_t depth() const { return depth_; }  ///< K
     [[nodiscard]] std::size_t panel() const { return panel_; }  ///< vectors in a panel
+    /// Vectors in a row.
     [[nodiscard]] std::size_t vectors() const { return columns_.size(); }
+    /// Columns, with those that fill the last vector.
     [[nodiscard]] const std::vector<ColumnRun>& columns() const { return columns_; }
     /// Where the panel that begins at vector v (a multiple of panel()) stands.
     [[nodiscard]] const T* at(std::size_t v) const { return data_.data() + v * unit_ * depth_; }
@@ -102,7 +105,7 @@ class PackedMatrix {
 /// Some lanes of a window's rows: `steps` blocks of `count` rows.
 template <class T>
 struct Rows {
-    T* data = nullptr;
+    T* data = nullptr;          ///< the first row
     std::size_t ld = 0;         ///< from a row to the next
     std::size_t count = 0;      ///< rows in a block
     std::size_t steps = 1;      ///< blocks
@@ -234,8 +237,8 @@ void matmul(Rows<const T> a, const PackedMatrix<T>& b, Rows<T> c, const T* bias 
 
 /// From first to before last.
 struct Range {
-    std::size_t first = 0;
-    std::size_t last = 0;
+    std::size_t first = 0;  ///< the first
+    std::size_t last = 0;   ///< the one behind the last
 };
 
 /// The vectors of columns that share `part` of an outer product covers: whole panels.

@@ -26,6 +26,7 @@ class Permutation {
         while (x >= n_);
         return static_cast<std::size_t>(x);
     }
+    /// How many numbers it permutes.
     [[nodiscard]] std::size_t size() const { return n_; }
 
   private:

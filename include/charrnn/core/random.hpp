@@ -15,12 +15,15 @@ namespace charrnn {
 /// ratio; the starting point mixes seed and stream.
 class Random {
   public:
+    /// What it gives, as the standard library asks for it.
     using result_type = std::uint64_t;
 
     explicit Random(std::uint64_t seed = 0, std::uint64_t stream = 0)
         : state_(mix(seed + golden) ^ mix(stream * 0xD1342543DE82EF95ULL + 1)) {}
 
+    /// The smallest number.
     static constexpr result_type min() { return 0; }
+    /// The largest number.
     static constexpr result_type max() { return ~result_type{0}; }
 
     /// 64 random bits.
@@ -49,6 +52,7 @@ class Random {
 
     /// The whole state, to store and to restore.
     [[nodiscard]] std::uint64_t state() const { return state_; }
+    /// Go on from what state() gave.
     void set_state(std::uint64_t state) { state_ = state; }
 
     friend bool operator==(const Random&, const Random&) = default;

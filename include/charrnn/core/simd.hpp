@@ -15,10 +15,12 @@
 /// compiled without `-march` still runs AVX2 or AVX-512 code, and every translation unit holds the same code.
 /// For that, everything a kernel calls must be forced inline too, and takes vectors by reference only.
 
+/// Before all that a kernel calls: it is compiled within the kernel, for the kernel's instructions.
 #define CHARRNN_INLINE [[gnu::always_inline]] inline
 #if defined(__clang__)
 #define CHARRNN_UNROLL _Pragma("clang loop unroll(full)")
 #else
+/// Before a loop of fixed, small length over registers.
 #define CHARRNN_UNROLL _Pragma("GCC unroll 16")
 #endif
 
@@ -49,21 +51,28 @@ namespace simd {
 /// A vector of Bytes / sizeof(T) scalars.
 template <class T, int Bytes>
 struct Pack {
+    /// The type of an element.
     using scalar = T;
+    /// The integer of the same size.
     using integer = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
-    static constexpr int bytes = Bytes;
-    static constexpr std::size_t size = Bytes / sizeof(T);
+    static constexpr int bytes = Bytes;                     ///< width of the vector
+    static constexpr std::size_t size = Bytes / sizeof(T);  ///< how many elements
+    /// The compiler's vector.
     typedef T native __attribute__((vector_size(Bytes)));
+    /// The compiler's vector of integers of the same size.
     typedef integer bits __attribute__((vector_size(Bytes)));
 
-    native v;
+    native v;  ///< the elements
 
+    /// A vector with x everywhere.
     CHARRNN_INLINE static Pack all(T x) { return {x - native{}}; }
+    /// From memory, aligned or not.
     CHARRNN_INLINE static Pack load(const T* p) {
         Pack r;
         __builtin_memcpy(&r.v, p, Bytes);
         return r;
     }
+    /// To memory, aligned or not.
     CHARRNN_INLINE void store(T* p) const { __builtin_memcpy(p, &v, Bytes); }
 
     CHARRNN_INLINE friend Pack operator+(const Pack& a, const Pack& b) { return {a.v + b.v}; }
@@ -97,15 +106,19 @@ struct Pack {
 /// What a kernel knows of the instruction set it is compiled for.
 template <Simd Level, int Bytes, int Registers>
 struct Isa {
-    static constexpr Simd level = Level;
+    static constexpr Simd level = Level;         ///< which it is
     static constexpr int bytes = Bytes;          ///< width of a vector register
     static constexpr int registers = Registers;  ///< how many there are
+    /// A vector of the full width.
     template <class T>
     using pack = Pack<T, Bytes>;
 };
 
+/// What every processor of the architecture has: SSE2 on x86.
 using Baseline = Isa<Simd::baseline, 16, 16>;
+/// AVX2 with fused multiply-add.
 using Avx2 = Isa<Simd::avx2, 32, 16>;
+/// AVX-512: F, DQ, VL and BW.
 using Avx512 = Isa<Simd::avx512, 64, 32>;
 
 /// Vector width in bytes.

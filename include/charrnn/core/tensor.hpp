@@ -21,8 +21,10 @@ namespace charrnn {
 template <class T, std::size_t R>
 using Tensor = xt::xtensor<T, R, xt::layout_type::row_major, std::allocator<T>>;
 
+/// An array of rank 1.
 template <class T>
 using Vector = Tensor<T, 1>;
+/// An array of rank 2.
 template <class T>
 using Matrix = Tensor<T, 2>;
 

@@ -44,6 +44,7 @@ class Team {
     Team(const Team&) = delete;
     Team& operator=(const Team&) = delete;
 
+    /// How many threads it has, the caller's among them.
     [[nodiscard]] std::size_t size() const { return errors_.size(); }
 
     /// Run the jobs, one after the other, each on every thread. Nothing is allocated.

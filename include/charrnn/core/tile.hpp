@@ -14,11 +14,11 @@ namespace charrnn::simd {
 template <class Isa>
 struct TileShape {
 #if defined(__x86_64__)
-    static constexpr int rows = Isa::level == Simd::baseline ? 2 : 6;
+    static constexpr int rows = Isa::level == Simd::baseline ? 2 : 6;  ///< rows of a tile
 #else
     static constexpr int rows = 6;
 #endif
-    static constexpr int vectors = Isa::registers >= 32 ? 4 : 2;
+    static constexpr int vectors = Isa::registers >= 32 ? 4 : 2;  ///< vectors in a row of a tile
 };
 
 /// acc[i][j] += sum over k of a[i * row_step + k * depth_step] * b[k * b_step + vector j], k ascending.
@@ -42,7 +42,8 @@ CHARRNN_INLINE void tile(std::size_t depth, const T* a, std::size_t row_step, st
     }
 }
 
-/// Call f.template operator()<MR>(first) for tiles of nearly equal height, at most Max, that cover n rows.
+/// Call the operator() of f with the tile's height as template argument and its first row, for tiles of nearly
+/// equal height, at most Max, that cover n rows.
 template <int Max, class F>
 CHARRNN_INLINE void for_each_row_tile(std::size_t n, const F& f) {
     if (n == 0) return;

@@ -11,10 +11,10 @@ namespace charrnn {
 /// A view of a row-major matrix whose rows stand `ld` scalars apart.
 template <class T>
 struct View {
-    T* data = nullptr;
-    std::size_t rows = 0;
-    std::size_t cols = 0;
-    std::size_t ld = 0;
+    T* data = nullptr;     ///< the first element
+    std::size_t rows = 0;  ///< how many rows
+    std::size_t cols = 0;  ///< how many columns
+    std::size_t ld = 0;    ///< from one row to the next, in scalars
 
     View() = default;
     View(T* data_, std::size_t rows_, std::size_t cols_, std::size_t ld_)
@@ -25,26 +25,30 @@ struct View {
     View(const View<U>& v)  // NOLINT(google-explicit-constructor)
         : data(v.data), rows(v.rows), cols(v.cols), ld(v.ld) {}
 
+    /// The element in row i and column j.
     T& operator()(std::size_t i, std::size_t j) const { return data[i * ld + j]; }
+    /// Where row i begins.
     T* row(std::size_t i) const { return data + i * ld; }
     /// Rows first to first + count.
     View slice(std::size_t first, std::size_t count) const { return {row(first), count, cols, ld}; }
     /// Columns first to first + count.
     View columns(std::size_t first, std::size_t count) const { return {data + first, rows, count, ld}; }
+    /// Whether it views anything.
     explicit operator bool() const { return data != nullptr; }
 };
 
 /// A window: T steps over N lanes. Row t * N + n of a window's arrays is step t of lane n.
 struct Extent {
-    std::size_t steps = 0;
+    std::size_t steps = 0;  ///< T
     std::size_t lanes = 0;
+    /// T * N
     [[nodiscard]] std::size_t rows() const { return steps * lanes; }
 };
 
 /// A group of a window's lanes: first to first + count. Groups go through time side by side.
 struct Lanes {
-    std::size_t first = 0;
-    std::size_t count = 0;
+    std::size_t first = 0;  ///< the first lane
+    std::size_t count = 0;  ///< how many lanes
     std::size_t group = 0;  ///< which group this is
 
     /// Group `index` of `groups` nearly equal ones.
@@ -67,11 +71,12 @@ struct Plan {
 
 /// Share `index` of `count` of some work that is divided by output, so that no sum depends on the division.
 struct Part {
-    std::size_t index = 0;
-    std::size_t count = 1;
+    std::size_t index = 0;  ///< which share
+    std::size_t count = 1;  ///< of how many
 
     /// Where this share of n items begins; the next share begins where it ends.
     [[nodiscard]] std::size_t begin(std::size_t n) const { return n * index / count; }
+    /// Where this share ends.
     [[nodiscard]] std::size_t end(std::size_t n) const { return n * (index + 1) / count; }
 };
 

@@ -30,9 +30,9 @@ enum class SymbolOrder {
 
 /// What an alphabet takes from a text, and what it adds.
 struct AlphabetOptions {
-    SymbolOrder order = SymbolOrder::first_seen;
-    std::optional<char32_t> front = {};    ///< gets id 0, whether or not the text holds it
-    std::size_t min_count = 1;             ///< characters that the text holds less often are left out
+    SymbolOrder order = SymbolOrder::first_seen;  ///< of the ids
+    std::optional<char32_t> front = {};           ///< gets id 0, whether or not the text holds it
+    std::size_t min_count = 1;                    ///< characters that the text holds less often are left out
     std::optional<char32_t> unknown = {};  ///< gets the id after the front, to stand for what is left out:
                                            ///< encode with Unknown::replace(it)
     std::optional<char32_t> stop = {};     ///< gets the last id; the text must not hold it
@@ -87,6 +87,7 @@ class Alphabet {
     /// What a symbol is: a code point, or a byte of 0..255.
     Encoding encoding() const noexcept { return encoding_; }
 
+    /// Whether it has this character.
     bool contains(char32_t c) const noexcept { return map_.find(c) != Map::missing; }
 
     /// The id of a character, if the alphabet has it.
@@ -111,6 +112,7 @@ class Alphabet {
         return symbols_[id];
     }
 
+    /// Whether there is a stop symbol.
     bool has_stop() const noexcept { return stop_.has_value(); }
 
     /// The stop symbol. Errors: value_error if there is none.
@@ -152,6 +154,7 @@ class Alphabet {
     std::string decode(const Ids& ids) const {
         return ids.visit([this](auto values) { return decode_all(values); });
     }
+    /// The same for ids of four bytes.
     std::string decode(std::span<const std::uint32_t> ids) const { return decode_all(ids); }
 
     /// Appends the text of one id, for writing as one samples. Errors: value_error if id >= V.
@@ -169,7 +172,7 @@ class Alphabet {
         return a.symbols_ == b.symbols_ && a.stop_ == b.stop_ && a.encoding_ == b.encoding_;
     }
 
-    /// Alphabet(101 characters, stop '\v'); Alphabet(256 bytes)
+    /// As in ``Alphabet(101 characters, stop '\v')``, `Alphabet(256 bytes)`.
     friend std::ostream& operator<<(std::ostream& out, const Alphabet& alphabet) {
         const char* const what = alphabet.encoding_ == Encoding::bytes ? " byte" : " character";
         out << "Alphabet(" << alphabet.size() << what << (alphabet.size() == 1 ? "" : "s");

@@ -37,6 +37,7 @@ class Ids {
     std::size_t size() const noexcept {
         return visit([](auto ids) noexcept { return ids.size(); });
     }
+    /// Whether there is none.
     bool empty() const noexcept { return size() == 0; }
 
     /// How many bytes one id takes: 1, 2 or 4.

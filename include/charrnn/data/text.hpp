@@ -48,10 +48,12 @@ class Text {
 
     /// How many characters it has; counted when the text was made.
     std::size_t size() const noexcept { return size_; }
+    /// Whether it has no character.
     bool empty() const noexcept { return size_ == 0; }
 
     /// Its bytes, valid as long as this Text, a copy or a slice of it lives.
     std::string_view bytes() const noexcept { return bytes_; }
+    /// What a character is: a code point or a byte.
     Encoding encoding() const noexcept { return encoding_; }
 
     /// Calls f(c) with each character's code point (or byte) in order.

@@ -16,10 +16,11 @@ namespace charrnn {
 
 /// An elementwise function y = f(x) and its slope dy/dx as a function of x and y.
 struct Activation {
+    /// Which function; those but `custom` are compiled into the kernels.
     enum class Kind { identity, tanh, sigmoid, relu, custom };
 
-    Kind kind = Kind::identity;
-    const char* name = "identity";
+    Kind kind = Kind::identity;                     ///< which function
+    const char* name = "identity";                  ///< as it is printed
     double (*value)(double x) = nullptr;            ///< for Kind::custom
     double (*slope)(double x, double y) = nullptr;  ///< for Kind::custom
 
@@ -75,10 +76,10 @@ struct Activation {
 /// The activations that come with the library.
 namespace activation {
 
-inline constexpr Activation identity{Activation::Kind::identity, "identity"};
-inline constexpr Activation tanh{Activation::Kind::tanh, "tanh"};
-inline constexpr Activation sigmoid{Activation::Kind::sigmoid, "sigmoid"};
-inline constexpr Activation relu{Activation::Kind::relu, "relu"};
+inline constexpr Activation identity{Activation::Kind::identity, "identity"};  ///< y = x
+inline constexpr Activation tanh{Activation::Kind::tanh, "tanh"};              ///< y = tanh(x)
+inline constexpr Activation sigmoid{Activation::Kind::sigmoid, "sigmoid"};     ///< y = 1 / (1 + e^-x)
+inline constexpr Activation relu{Activation::Kind::relu, "relu"};              ///< y = max(x, 0)
 
 /// One of them by its name. Errors: value_error if none is called so
 inline Activation named(const std::string& name) {

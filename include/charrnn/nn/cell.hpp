@@ -27,9 +27,9 @@ namespace charrnn {
 template <class T>
 struct GatedParams {
     using value_type = T;
-    Matrix<T> Wi;
-    Matrix<T> Wh;
-    Vector<T> b;
+    Matrix<T> Wi;  ///< of the input
+    Matrix<T> Wh;  ///< of the state
+    Vector<T> b;   ///< the biases
 
     template <class F>
     void visit(F&& f) {
@@ -85,8 +85,10 @@ concept GatedCell = AnyCell<C> &&
 /// The state of some lanes: parts of (n, H).
 template <class T, std::size_t Parts>
 struct StateView {
-    View<T> part[Parts];
+    View<T> part[Parts];  ///< each (n, H)
+    /// Part i.
     View<T>& operator[](std::size_t i) { return part[i]; }
+    /// Part i.
     const View<T>& operator[](std::size_t i) const { return part[i]; }
 };
 

@@ -115,6 +115,7 @@ class Chain {
 
   public:
     using value_type = typename layer_type<0>::value_type;
+    /// The scalar.
     using T = value_type;
 
     /// Errors: shape_error where widths do not fit.
@@ -136,10 +137,12 @@ class Chain {
     [[nodiscard]] static constexpr std::size_t size() { return depth; }
     /// Whether the chain ends in softmax.
     [[nodiscard]] static constexpr bool ends_in_softmax() { return with_softmax; }
+    /// Layer I.
     template <std::size_t I>
     auto& layer() {
         return std::get<I>(layers_);
     }
+    /// Layer I.
     template <std::size_t I>
     const auto& layer() const {
         return std::get<I>(layers_);
@@ -183,6 +186,7 @@ class Chain {
     void for_each(F&& f) {
         each(*this, f, std::make_index_sequence<depth>());
     }
+    /// The same, for reading.
     template <class F>
     void for_each(F&& f) const {
         each(*this, f, std::make_index_sequence<depth>());

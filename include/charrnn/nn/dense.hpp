@@ -20,8 +20,9 @@ namespace charrnn {
 template <class T>
 struct DenseParams {
     using value_type = T;
+    /// (D, K)
     Matrix<T> W;
-    Vector<T> b;
+    Vector<T> b;  ///< (K)
 
     template <class F>
     void visit(F&& f) {
@@ -88,6 +89,7 @@ class Dense {
     [[nodiscard]] std::size_t in_size() const { return params_.W.shape(0); }
     [[nodiscard]] std::size_t out_size() const { return params_.W.shape(1); }
     [[nodiscard]] std::size_t state_parts() const { return 0; }
+    /// f
     [[nodiscard]] const Activation& activation() const { return activation_; }
     Params& params() { return params_; }
     [[nodiscard]] const Params& params() const { return params_; }

@@ -47,7 +47,9 @@ class Dropout {
     [[nodiscard]] std::size_t in_size() const { return width_; }
     [[nodiscard]] std::size_t out_size() const { return width_; }
     [[nodiscard]] std::size_t state_parts() const { return 0; }
+    /// The share that is dropped.
     [[nodiscard]] double p() const { return p_; }
+    /// How often the dropped ones change.
     [[nodiscard]] DropoutMask mask() const { return mask_; }
     Params& params() { return params_; }
     [[nodiscard]] const Params& params() const { return params_; }

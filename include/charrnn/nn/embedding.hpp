@@ -16,6 +16,7 @@ namespace charrnn {
 template <class T>
 struct EmbeddingParams {
     using value_type = T;
+    /// (V, K), a row for each symbol
     Matrix<T> W;
 
     template <class F>

@@ -22,21 +22,24 @@ struct GradientCheckOptions {
     bool ids = false;          ///< give the model ids instead of rows of numbers (then without d_input)
     double step = 1e-4;        ///< of the central difference
     double tolerance = 1e-7;   ///< |analytic - numeric| / max(|analytic|, |numeric|) for each array
-    std::uint64_t seed = 1;
+    std::uint64_t seed = 1;    ///< of the inputs, targets and states
 };
 
 /// What check_gradients found for each array.
 struct GradientReport {
+    /// One array.
     struct Entry {
-        std::string name;
-        double error = 0;  ///< norm of the difference over the larger norm
-        bool passed = false;
+        std::string name;     ///< the parameter's, "input", or "state", with the window
+        double error = 0;     ///< norm of the difference over the larger norm
+        bool passed = false;  ///< the error is within the tolerance
     };
-    std::vector<Entry> entries;
+    std::vector<Entry> entries;  ///< one for each array and window
 
+    /// Whether all arrays passed.
     [[nodiscard]] bool passed() const {
         return std::all_of(entries.begin(), entries.end(), [](const Entry& e) { return e.passed; });
     }
+    /// The largest error.
     [[nodiscard]] double worst() const {
         double w = 0;
         for (const Entry& e : entries) {

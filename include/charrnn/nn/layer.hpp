@@ -83,9 +83,11 @@ class Stage {
                           Part part) = 0;
     [[nodiscard]] virtual View<const T> output(std::size_t steps) const = 0;
     [[nodiscard]] virtual View<const T> d_input(std::size_t steps) const = 0;
+    /// Make room for states that begin inside a window (Context::begins).
     virtual void allow_begins() = 0;
     /// Read the state at the window's beginning, or write the one after `steps` steps.
     virtual void load(const LayerState<T>& state) = 0;
+    /// Write the state after `steps` steps.
     virtual void store(LayerState<T>& state, std::size_t steps) = 0;
     /// The gradient of the state at the window's beginning.
     [[nodiscard]] virtual LayerState<T> d_state() const = 0;
@@ -117,6 +119,7 @@ class StageOf final : public Stage<typename L::value_type> {
     }
     [[nodiscard]] View<const T> output(std::size_t steps) const override { return tape_.output(steps); }
     [[nodiscard]] View<const T> d_input(std::size_t steps) const override { return tape_.d_input(steps); }
+    /// Make room for states that begin inside a window (Context::begins).
     void allow_begins() override {
         if constexpr (requires { tape_.allow_begins(); }) tape_.allow_begins();
     }
@@ -125,6 +128,7 @@ class StageOf final : public Stage<typename L::value_type> {
             for (std::size_t p = 0; p < layer_.state_parts(); ++p)
                 copy(View<const T>(view(state[p])), tape_.state(0, p));
     }
+    /// Write the state after `steps` steps.
     void store(LayerState<T>& state, std::size_t steps) override {
         if constexpr (has_state)
             for (std::size_t p = 0; p < layer_.state_parts(); ++p)

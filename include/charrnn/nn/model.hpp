@@ -40,7 +40,9 @@ class AnyLayer {
     [[nodiscard]] std::size_t in_size() const { return held_->in_size(); }
     [[nodiscard]] std::size_t out_size() const { return held_->out_size(); }
     [[nodiscard]] std::size_t state_parts() const { return held_->state_parts(); }
+    /// The layer at work; it reads the parameters of this one.
     [[nodiscard]] std::unique_ptr<Stage<T>> stage(const Plan& plan) const { return held_->stage(plan); }
+    /// Add the parameters to a list, their names behind the prefix.
     void append_parameters(const std::string& prefix, std::vector<Parameter<T>>& list) {
         held_->append_parameters(prefix, list);
     }
@@ -58,7 +60,7 @@ class AnyLayer {
 
     /// The parameters, to be visited by name.
     struct ParamsView {
-        std::vector<Parameter<T>> list;
+        std::vector<Parameter<T>> list;  ///< all of them
         template <class F>
         void visit(F&& f) const {
             for (const auto& p : list) {
@@ -118,6 +120,7 @@ template <class Scalar = float>
 class Model {
   public:
     using value_type = Scalar;
+    /// The scalar.
     using T = value_type;
 
     Model() = default;
@@ -139,8 +142,11 @@ class Model {
 
     [[nodiscard]] std::size_t in_size() const { return some().front().in_size(); }
     [[nodiscard]] std::size_t out_size() const { return some().back().out_size(); }
+    /// How many layers, without softmax.
     [[nodiscard]] std::size_t size() const { return layers_.size(); }
+    /// Whether the model ends in softmax.
     [[nodiscard]] bool ends_in_softmax() const { return softmax_; }
+    /// Layer i.
     [[nodiscard]] const AnyLayer<T>& layer(std::size_t i) const { return layers_.at(i); }
 
     std::vector<Parameter<T>> parameters() {
@@ -161,6 +167,7 @@ class Model {
             list.push_back(layers_[i].stage(detail::plan_for(plan, i)));
         return list;
     }
+    /// Call f(i, layer) for each layer.
     template <class F>
     void for_each(F&& f) const {
         for (std::size_t i = 0; i < layers_.size(); ++i) f(i, layers_[i]);

@@ -19,12 +19,15 @@ namespace charrnn {
 template <class T>
 struct Parameter {
     using value_type = T;
-    std::string name;
-    T* data = nullptr;
+    std::string name;   ///< as `layers.0.cell.Wi`
+    T* data = nullptr;  ///< the numbers, row by row
+    /// (rows, columns), or (length)
     std::vector<std::size_t> shape;
-    std::size_t size = 0;
+    std::size_t size = 0;  ///< how many numbers
 
+    /// The first number.
     [[nodiscard]] T* begin() const { return data; }
+    /// Behind the last number.
     [[nodiscard]] T* end() const { return data + size; }
 };
 

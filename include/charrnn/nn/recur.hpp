@@ -33,6 +33,7 @@ class Recur {
     /// A layer with given parameters.
     Recur(C cell, Params params) : cell_(check(std::move(cell))), params_(std::move(params)) {}
 
+    /// The cell, without its parameters.
     [[nodiscard]] const C& cell() const { return cell_; }
     [[nodiscard]] std::size_t in_size() const { return cell_.in; }
     [[nodiscard]] std::size_t out_size() const { return cell_.out; }

@@ -17,9 +17,9 @@ namespace charrnn {
 /// First values: Glorot uniform, the bias too.
 /// Source:  Elman 1990
 struct RNNCell {
-    std::size_t in = 0;   ///< D
-    std::size_t out = 0;  ///< H
-    Activation activation = activation::tanh;
+    std::size_t in = 0;                        ///< D
+    std::size_t out = 0;                       ///< H
+    Activation activation = activation::tanh;  ///< f
 
     static constexpr const char* type = "RNNCell";
     static constexpr const char* short_name = "rnn";

@@ -40,6 +40,7 @@ class Runner {
         }
     }
 
+    /// What it was made for.
     [[nodiscard]] const Plan& plan() const { return plan_; }
     [[nodiscard]] std::size_t in_size() const { return in_; }
     [[nodiscard]] std::size_t out_size() const { return out_; }
@@ -49,9 +50,11 @@ class Runner {
         for (auto& stage : stages_) stage->prepare(part);
     }
 
+    /// Take this as the state at the window's beginning.
     void load(const State<T>& state) {
         for (std::size_t i = 0; i < stages_.size(); ++i) stages_[i]->load(state[i]);
     }
+    /// Write the state after `steps` steps.
     void store(State<T>& state, std::size_t steps) {
         for (std::size_t i = 0; i < stages_.size(); ++i) stages_[i]->store(state[i], steps);
     }
@@ -87,6 +90,7 @@ class Runner {
         for (std::size_t r = 0; r < steps * plan_.extent.lanes; ++r) total += losses_[r];
         return total;
     }
+    /// The loss of each row of the last window.
     [[nodiscard]] const std::vector<double>& losses() const { return losses_; }
 
     void backward(const Input<T>& x, const Context& context, std::size_t steps, Lanes lanes) {
@@ -120,6 +124,7 @@ class Runner {
         for (const auto& stage : stages_) d.push_back(stage->d_state());
         return d;
     }
+    /// Make room for states that begin inside a window (Context::begins).
     void allow_begins() {
         for (auto& stage : stages_) stage->allow_begins();
     }
@@ -237,7 +242,9 @@ class Stateful {
         }
         return forward(*model_, x, state_);
     }
+    /// Begin anew, from a state of zeros.
     void reset() { state_ = model_->zero_state(lanes_); }
+    /// The state after the last call.
     [[nodiscard]] const State<typename M::value_type>& state() const { return state_; }
 
   private:

@@ -17,9 +17,10 @@ namespace charrnn {
 /// Source: Tieleman and Hinton 2012, lecture 6.5; with PyTorch's place for epsilon. Karpathy's char-rnn: lr 0.002,
 ///         rho 0.95.
 struct RMSProp {
-    double lr = 0.01;
-    double rho = 0.99;
-    double epsilon = 1e-8;
+    double lr = 0.01;       ///< the learning rate
+    double rho = 0.99;      ///< of the mean square
+    double epsilon = 1e-8;  ///< keeps the root from zero
+    /// 0: none
     double weight_decay = 0;
 
     static constexpr std::size_t slots = 1;  ///< v

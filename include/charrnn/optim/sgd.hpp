@@ -10,8 +10,11 @@ namespace charrnn {
 
 /// Settings of SGD.
 struct SGDOptions {
+    /// 0: none
     double momentum = 0;
+    /// Nesterov's momentum
     bool nesterov = false;
+    /// 0: none
     double weight_decay = 0;
 };
 
@@ -22,8 +25,8 @@ struct SGDOptions {
 ///
 /// Source: Polyak 1964; Sutskever et al. 2013 (Nesterov's), in the form of PyTorch's torch.optim.SGD
 struct SGD {
-    double lr = 0.1;
-    SGDOptions options;
+    double lr = 0.1;     ///< the learning rate
+    SGDOptions options;  ///< the others
 
     static constexpr std::size_t slots = 1;  ///< v
 

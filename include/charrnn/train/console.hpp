@@ -25,6 +25,7 @@ class ProgressBar {
         return std::chrono::milliseconds(terminal_ ? 200 : 10'000);
     }
 
+    /// Draw.
     void operator()(const Progress& p) {
         char text[160];
         std::snprintf(text, sizeof text,

@@ -65,6 +65,7 @@ class CsvLog {
     }
     /// What was measured after that step.
     void probe(double loss) { probe_ = loss; }
+    /// The loss on held-out text, measured after that step.
     void validation(double loss) { validation_ = loss; }
 
     /// Write what is there.

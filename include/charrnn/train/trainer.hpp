@@ -55,7 +55,7 @@ struct TrainerOptions {
 template <class T>
 struct RunState {
     std::uint64_t step = 0;
-    std::uint64_t epoch = 0;
+    std::uint64_t epoch = 0;           ///< whole passes over the data
     std::size_t window = 0;            ///< the next window
     std::uint64_t characters = 0;      ///< valid targets so far
     double seconds = 0;                ///< spent in training steps
@@ -87,7 +87,9 @@ enum class Stop { done, requested };
 template <SequenceModel M, Optimiser O, BatchSource S>
 class Trainer {
   public:
+    /// The scalar.
     using T = typename M::value_type;
+    /// What every(), every_step() and every_epoch() take.
     using Callback = std::function<void(const Progress&)>;
 
     Trainer(M& model, O optimiser, S source, TrainerOptions options = {})
@@ -178,8 +180,11 @@ class Trainer {
     /// Ask after every step whether to stop.
     void stop_when(std::function<bool()> stop) { stop_ = std::move(stop); }
 
+    /// Where the run stands.
     [[nodiscard]] const Progress& progress() const { return progress_; }
+    /// The options, with defaults filled in.
     [[nodiscard]] const TrainerOptions& options() const { return options_; }
+    /// The data.
     [[nodiscard]] const S& source() const { return source_; }
     /// What tells one text and its layout from another; computed once, in one pass over the data.
     [[nodiscard]] const std::string& source_fingerprint() const {

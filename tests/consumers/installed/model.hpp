@@ -1,0 +1,5 @@
+#pragma once
+
+#include <charrnn/nn/model.hpp>
+
+charrnn::Model<> make_model(std::size_t characters);
