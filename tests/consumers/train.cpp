@@ -5,7 +5,8 @@
 using namespace charrnn;
 
 int main() {
-    const Text text = Text::from_string("the quick brown fox jumps over the lazy dog and over the lazy cat. ");
+    const Text text =
+        Text::from_string("the quick brown fox jumps over the lazy dog and over the lazy cat. ");
     const Alphabet alphabet(text, U'\v');
     const auto V = alphabet.size();
     Chain model{LSTM(V, 16), Dense(16, V), softmax};

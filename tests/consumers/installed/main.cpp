@@ -6,7 +6,8 @@
 using namespace charrnn;
 
 int main() {
-    const Text text = Text::from_string("the quick brown fox jumps over the lazy dog and over the lazy cat. ");
+    const Text text =
+        Text::from_string("the quick brown fox jumps over the lazy dog and over the lazy cat. ");
     const Alphabet alphabet(text, U'\v');
     Model<> model = make_model(alphabet.size());
     const Batches batches(text, alphabet, {.lanes = 2, .window = 5});
