@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <charrnn/charrnn.hpp>
+#include <cmath>
 #include <iostream>
 #include <optional>
 
@@ -11,10 +12,30 @@
 using namespace charrnn;
 using namespace std::chrono_literals;
 
-static void run(const Options& o) {
-    // The text, its characters, and windows of it.
+/// Let a saved model write, with nothing else.
+static void write(const Options& o) {
+    const auto [model, alphabet] = load_model(o.from);
+    sample_to(model, alphabet, o.sample, {.prompt = o.prompt, .temperature = o.temperature, .seed = o.seed},
+              [](std::string_view s) { std::cout << s; });
+    std::cout << '\n';
+}
+
+/// The model to begin with, and its alphabet: a new one for the text's, or a saved one.
+static LoadedModel<> make_model(const Options& o, const Alphabet& needed) {
+    Random random(o.seed);
+    if (!o.resume.empty()) return load_model(o.resume);
+    if (!o.init_from.empty())
+        return init_from(o.init_from, needed, o.extend ? NewCharacters::extend : NewCharacters::refuse,
+                         random);
+    return {char_rnn(o.cell, needed.size(), o.hidden, o.layers, random), needed};
+}
+
+static int run(const Options& o) {
+    // The text, the model and its characters, and windows of the text.
     const auto [text, held_out, description] = read_corpus(o);
-    const Alphabet alphabet(text, U'\v');
+    LoadedModel<> start = make_model(o, Alphabet(text, U'\v'));
+    Model<>& model = start.model;
+    const Alphabet& alphabet = start.alphabet;
     const Batches batches(text, alphabet, {.lanes = o.lanes, .window = o.window});
     const std::size_t V = alphabet.size();
 
@@ -22,10 +43,6 @@ static void run(const Options& o) {
     if (!held_out.empty())
         validation.emplace(alphabet.encode(held_out, Unknown::skip()), V, alphabet.stop_id(),
                            BatchOptions{.lanes = o.lanes, .window = o.window});
-
-    // The model.
-    Random random(o.seed);
-    Model<> model = char_rnn(o.cell, V, o.hidden, o.layers, random);
 
     std::cout << description << '\n'
               << with_commas(text.size()) << " characters, " << V - 1 << " different; " << alphabet << '\n'
@@ -39,9 +56,27 @@ static void run(const Options& o) {
     std::cout << machine() << ", " << trainer.options().threads << " threads, " << trainer.options().slices
               << " slices\n\n";
 
+    std::optional<Resumed> resumed;
+    if (!o.resume.empty()) {
+        resumed = resume(o.resume, trainer);
+        for (const std::string& difference : resumed->differences) std::cout << difference << '\n';
+        std::cout << "Resuming after step " << trainer.state().step << ".\n";
+    }
     std::optional<CsvLog> log;
-    if (!o.log.empty()) log.emplace(o.log);
+    if (!o.log.empty() && resumed && resumed->extra.log)
+        log.emplace(o.log, *resumed->extra.log);
+    else if (!o.log.empty())
+        log.emplace(o.log);
     ProgressBar bar;
+
+    std::optional<Saver<decltype(trainer)>> saver;
+    if (!o.checkpoint.empty()) {
+        saver.emplace(o.checkpoint, trainer, alphabet, save_interval(o.every));
+        if (resumed) saver->extra = resumed->extra;
+        saver->extra.notes = o.settings;
+        if (log) saver->log = &*log;
+        trainer.after_step([&](const Progress&) { saver->save_if_due(); });
+    }
 
     const auto show_probe = [&] {
         const double loss = probe(model, batches);
@@ -55,6 +90,7 @@ static void run(const Options& o) {
         if (!validation) return;
         const double loss = evaluate(model, *validation);
         if (log) log->validation(loss);
+        if (saver) saver->validation(loss);
         std::printf("step %llu: validation %.4f nats a character\n",
                     static_cast<unsigned long long>(trainer.progress().step), loss);
     };
@@ -81,22 +117,32 @@ static void run(const Options& o) {
     InterruptGuard guard;
     trainer.stop_when(interrupted);
 
-    if (log) log->step(trainer.progress());
-    show_probe();
-    show_sample();
-    const Stop stop = trainer.run(o.max_steps > 0 ? steps(o.max_steps) : epochs(o.epochs));
+    if (!resumed) {
+        if (log) log->step(trainer.progress());
+        show_probe();
+        show_sample();
+    }
+    const std::uint64_t all =
+        o.max_steps > 0
+            ? o.max_steps
+            : static_cast<std::uint64_t>(std::llround(o.epochs * static_cast<double>(batches.windows())));
+    const Stop stop = trainer.run(steps(all - std::min(all, trainer.state().step)));
+    // Before what follows is measured: an unbroken run would not have measured it here.
+    const bool saved = !saver || saver->save();
     if (trainer.progress().window != 0) show_probe(), show_validation();
     if (stop == Stop::requested) std::cout << "Stopped.\n";
     std::cout << trainer.progress() << '\n';
     show_sample();
     if (log) log->finish();
+    return saved ? 0 : 1;
 }
 
 int main(int argc, char** argv) {
     try {
         Options options;
         if (const std::optional<int> code = parse(argc, argv, options)) return *code;
-        run(options);
+        if (options.from.empty()) return run(options);
+        write(options);
     } catch (const std::exception& e) {
         std::cerr << "linux_kernel: " << e.what() << '\n';
         return 1;

@@ -6,6 +6,7 @@
 #include <charrnn/charrnn.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -26,7 +27,35 @@ struct Options {
     std::string log;
     std::string corpus, kernel_root;
     bool full = false, valid = false;
+    std::string checkpoint, resume, init_from, from;
+    std::string every = "1m";
+    bool extend = false;
+    std::map<std::string, std::string> settings;  ///< what a resumed run takes from its checkpoint
 };
+
+/// The options that belong to a run: they are saved with it, and hold when it is resumed.
+inline constexpr const char* run_options[] = {
+    "--corpus", "--full",   "--valid",    "--kernel-root", "--cell",  "--hidden", "--layers", "--seed",
+    "--lanes",  "--window", "--truncate", "--lr",          "--decay", "--clip",   "--slices"};
+
+/// "500": that many steps. "30s", "5m", "1h": that long.
+inline charrnn::SaveInterval save_interval(const std::string& text) {
+    std::size_t end = 0;
+    double n = 0;
+    try {
+        n = std::stod(text, &end);
+    } catch (const std::exception&) {
+        end = 0;
+    }
+    const std::string unit = text.substr(end);
+    if (end > 0 && n > 0 && n < 1e9) {
+        if (unit.empty() && n >= 1) return {.steps = static_cast<std::uint64_t>(n), .seconds = 0};
+        if (unit == "s") return {.steps = 0, .seconds = n};
+        if (unit == "m") return {.steps = 0, .seconds = 60 * n};
+        if (unit == "h") return {.steps = 0, .seconds = 3600 * n};
+    }
+    throw charrnn::value_error("--every " + text + ": expected a number of steps, or a time: 30s, 5m, 1h");
+}
 
 /// Read the command line. An exit code where there is nothing to run (--help, an error).
 inline std::optional<int> parse(int argc, char** argv, Options& o) {
@@ -79,8 +108,48 @@ inline std::optional<int> parse(int argc, char** argv, Options& o) {
     writing->add_option("--temperature", o.temperature, "below 1: safer, above: wilder; 0: most likely only")
         ->check(CLI::NonNegativeNumber);
 
+    auto* saving = app.add_option_group("Saving");
+    saving
+        ->add_option("--checkpoint", o.checkpoint,
+                     "keep the newest state of the run in this file; load it in Python, or resume")
+        ->type_name("FILE");
+    saving->add_option("--every", o.every, "save after so many steps, or so long: 500, 30s, 5m");
+    auto* resume =
+        saving
+            ->add_option("--resume", o.resume,
+                         "go on with this run, with its settings; --max-steps and --epochs count from its "
+                         "beginning. Saves there too, if --checkpoint does not say otherwise")
+            ->type_name("FILE");
+    auto* init = saving->add_option("--init-from", o.init_from, "begin a new run with this file's model")
+                     ->type_name("FILE")
+                     ->excludes(resume);
+    saving
+        ->add_flag("--extend", o.extend,
+                   "add the text's characters that the model of --init-from does not know")
+        ->needs(init);
+    saving->add_option("--from", o.from, "train nothing: let this file's model write --sample characters")
+        ->type_name("FILE")
+        ->excludes(resume)
+        ->excludes(init);
+
     try {
         app.parse(argc, argv);
+        save_interval(o.every);
+        if (!o.resume.empty()) {
+            const auto notes = charrnn::read_run_extra(charrnn::TensorFile::read(o.resume)).notes;
+            for (const char* name : run_options) {
+                CLI::Option* option = app.get_option(name);
+                if (const auto note = notes.find(name); note != notes.end() && option->count() == 0) {
+                    option->add_result(note->second);
+                    option->run_callback();
+                }
+            }
+            if (o.checkpoint.empty()) o.checkpoint = o.resume;
+        }
+        for (const char* name : run_options) {
+            const CLI::Option* option = app.get_option(name);
+            if (option->count() > 0) o.settings[name] = option->results().front();
+        }
     } catch (const CLI::ParseError& e) {
         return app.exit(e) == 0 ? 0 : 2;
     }

@@ -15,6 +15,11 @@
 #include <charrnn/data/rows.hpp>
 #include <charrnn/data/shuffled.hpp>
 #include <charrnn/data/text.hpp>
+#include <charrnn/io/atomic_file.hpp>
+#include <charrnn/io/init_from.hpp>
+#include <charrnn/io/model_file.hpp>
+#include <charrnn/io/pytorch.hpp>
+#include <charrnn/io/safetensors.hpp>
 #include <charrnn/nn/chain.hpp>
 #include <charrnn/nn/dropout.hpp>
 #include <charrnn/nn/embedding.hpp>
@@ -27,11 +32,15 @@
 #include <charrnn/optim/rmsprop.hpp>
 #include <charrnn/optim/schedule.hpp>
 #include <charrnn/optim/sgd.hpp>
+#include <charrnn/train/checkpoint.hpp>
+#include <charrnn/train/checkpoints.hpp>
 #include <charrnn/train/console.hpp>
 #include <charrnn/train/csv_log.hpp>
 #include <charrnn/train/early_stopping.hpp>
 #include <charrnn/train/evaluate.hpp>
 #include <charrnn/train/interrupt.hpp>
+#include <charrnn/train/recovery.hpp>
 #include <charrnn/train/sample.hpp>
+#include <charrnn/train/saver.hpp>
 #include <charrnn/train/trainer.hpp>
 #include <charrnn/version.hpp>

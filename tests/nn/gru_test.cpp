@@ -20,10 +20,11 @@ namespace {
 template <class C, class T>
 void check_against_loops(double tolerance) {
     Random random(3);
-    for (const auto& [D, H] : {std::pair<std::size_t, std::size_t>{1, 1}, {5, 16}, {33, 17}, {6, 40}})
+    for (const auto& [d, h] : {std::pair<std::size_t, std::size_t>{1, 1}, {5, 16}, {33, 17}, {6, 40}})
         for (const std::size_t lanes : {1U, 3U, 14U})
             for (const std::size_t truncate : {0U, 2U})
                 for (const bool ids : {false, true}) {
+                    const std::size_t D = d, H = h;  // clang 14 captures no binding
                     Recur<C, T> layer(C{D, H}, random);
                     naive::Arrays p = test::parameters_of(layer);
                     naive::Window w = test::random_window(5, lanes, D, H, 1, ids, random);

@@ -129,6 +129,47 @@ TEST_CASE("trainer: every optimiser learns") {
     CHECK(last(AdamW(0.01)) < 1);
 }
 
+TEST_CASE("trainer: an embedding and the output tied are one [threads]") {
+    const Setting s;
+    const std::size_t V = s.alphabet.size();
+    const auto make = [&] {
+        Random random(3);
+        return char_rnn("gru", V, 6, 1, random, {.embedding = 6});
+    };
+    const TrainerOptions tied{.threads = 1, .ties = {{"layers.0.W", "layers.2.W"}}};
+    Model<> model = make(), apart = make();
+    Trainer trainer(model, SGD(0.5), s.batches, tied);
+    const auto value = [](Model<>& m, const char* name, std::size_t i) { return parameter(m, name).data[i]; };
+    for (std::size_t i = 0; i < V; ++i)
+        for (std::size_t j = 0; j < 6; ++j)
+            parameter(apart, "layers.2.W").data[j * V + i] = value(apart, "layers.0.W", i * 6 + j);
+    const Model<> before = apart;
+    Model<> first = before;
+    Trainer untied(apart, SGD(0.5), s.batches, {.threads = 1});
+    trainer.run(steps(1));
+    untied.run(steps(1));
+    for (std::size_t i = 0; i < V; ++i)
+        for (std::size_t j = 0; j < 6; ++j) {
+            const float was = value(first, "layers.0.W", i * 6 + j);
+            // Both places' steps at once.
+            CHECK(value(model, "layers.0.W", i * 6 + j) - was ==
+                  doctest::Approx(value(apart, "layers.0.W", i * 6 + j) - was +
+                                  value(apart, "layers.2.W", j * V + i) - was)
+                      .epsilon(1e-3)
+                      .scale(1e-3));
+            CHECK(value(model, "layers.2.W", j * V + i) == value(model, "layers.0.W", i * 6 + j));
+        }
+    trainer.run(steps(40));
+    TrainerOptions two_threads = tied;
+    two_threads.threads = 2;
+    Model<> other = make();
+    Trainer twin(other, SGD(0.5), s.batches, two_threads);
+    twin.run(steps(41));
+    CHECK(values(other) == values(model));
+    CHECK_THROWS_AS(Trainer(other, SGD(1), s.batches, {.ties = {{"layers.0.W", "layers.2.b"}}}), shape_error);
+    CHECK_THROWS_AS(Trainer(other, SGD(1), s.batches, {.ties = {{"layers.0.W", "layers.9.W"}}}), value_error);
+}
+
 TEST_CASE("early stopping: after some losses in a row without a better one") {
     EarlyStopping stopping(2, 0.01);
     CHECK(stopping.add(2));

@@ -1,8 +1,11 @@
 #pragma once
 
 #include <cmath>
+#include <map>
 #include <ostream>
+#include <string>
 
+#include <charrnn/core/error.hpp>
 #include <charrnn/core/simd.hpp>
 #include <charrnn/core/vecmath.hpp>
 
@@ -77,6 +80,13 @@ inline constexpr Activation identity{Activation::Kind::identity, "identity"};  /
 inline constexpr Activation tanh{Activation::Kind::tanh, "tanh"};              ///< y = tanh(x)
 inline constexpr Activation sigmoid{Activation::Kind::sigmoid, "sigmoid"};     ///< y = 1 / (1 + e^-x)
 inline constexpr Activation relu{Activation::Kind::relu, "relu"};              ///< y = max(x, 0)
+
+/// One of them by its name. Errors: value_error if none is called so
+inline Activation named(const std::string& name) {
+    for (const Activation& a : {identity, tanh, sigmoid, relu})
+        if (name == a.name) return a;
+    throw value_error("no activation is called '" + name + "': expected identity, tanh, sigmoid or relu");
+}
 
 /// A user's own: value(x), and slope(x, y) = dy/dx.
 constexpr Activation custom(const char* name, double (*value)(double), double (*slope)(double, double)) {

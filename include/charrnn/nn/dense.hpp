@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <map>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -93,6 +94,11 @@ class Dense {
     Params& params() { return params_; }
     [[nodiscard]] const Params& params() const { return params_; }
     static constexpr const char* prefix = "";
+    static constexpr const char* short_name = "dense";
+    /// What a file says of the layer beside its widths.
+    [[nodiscard]] std::map<std::string, std::string> options() const {
+        return {{"activation", activation_.name}};
+    }
 
     template <class U>
     [[nodiscard]] Dense<U> cast() const {

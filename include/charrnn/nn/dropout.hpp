@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <map>
 #include <ostream>
 #include <string>
 
@@ -52,6 +54,13 @@ class Dropout {
     Params& params() { return params_; }
     [[nodiscard]] const Params& params() const { return params_; }
     static constexpr const char* prefix = "";
+    static constexpr const char* short_name = "dropout";
+    /// For files: see LayerSpec.
+    [[nodiscard]] std::map<std::string, std::string> options() const {
+        char text[32];
+        std::snprintf(text, sizeof text, "%.17g", p_);
+        return {{"p", text}, {"mask", mask_ == DropoutMask::each_step ? "each_step" : "each_window"}};
+    }
 
     template <class U>
     [[nodiscard]] Dropout<U> cast() const {

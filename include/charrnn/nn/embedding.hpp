@@ -57,6 +57,7 @@ class Embedding {
     Params& params() { return params_; }
     [[nodiscard]] const Params& params() const { return params_; }
     static constexpr const char* prefix = "";
+    static constexpr const char* short_name = "embedding";
 
     template <class U>
     [[nodiscard]] Embedding<U> cast() const {

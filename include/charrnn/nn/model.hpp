@@ -15,6 +15,7 @@
 #include <charrnn/nn/chain.hpp>
 #include <charrnn/nn/dropout.hpp>
 #include <charrnn/nn/embedding.hpp>
+#include <charrnn/nn/spec.hpp>
 
 namespace charrnn {
 
@@ -45,6 +46,8 @@ class AnyLayer {
     void append_parameters(const std::string& prefix, std::vector<Parameter<T>>& list) {
         held_->append_parameters(prefix, list);
     }
+    /// The layer as data. Errors: value_error if its type has no name
+    [[nodiscard]] LayerSpec spec() const { return held_->spec(); }
     /// The layer as the type it was made from, or null if it is of another.
     template <class L>
     [[nodiscard]] const L* as() const {
@@ -88,6 +91,7 @@ class AnyLayer {
         [[nodiscard]] virtual std::unique_ptr<Stage<T>> stage(const Plan& plan) const = 0;
         virtual void append_parameters(const std::string& prefix, std::vector<Parameter<T>>& list) = 0;
         virtual std::ostream& print(std::ostream& out) const = 0;
+        [[nodiscard]] virtual LayerSpec spec() const = 0;
     };
     template <class L>
     struct Holder final : Base {
@@ -104,6 +108,7 @@ class AnyLayer {
             detail::append_parameters(list, prefix + layer.prefix, layer.params());
         }
         std::ostream& print(std::ostream& out) const override { return out << layer; }
+        [[nodiscard]] LayerSpec spec() const override { return layer_spec(layer); }
     };
 
     std::unique_ptr<Base> held_;
@@ -192,6 +197,9 @@ class Registry {
     /// Makes a layer (D -> H) with first values from a generator.
     using Make = std::function<AnyLayer<T>(std::size_t in, std::size_t out, Random& random)>;
 
+    /// The same from a spec, for layers that have options.
+    using MakeFromSpec = std::function<AnyLayer<T>(const LayerSpec& spec, Random& random)>;
+
     /// The registry of the program.
     static Registry& instance() {
         static Registry registry = [] {
@@ -203,11 +211,22 @@ class Registry {
             r.add("rnn", [](std::size_t in, std::size_t out, Random& random) {
                 return RNN<T>(in, out, activation::tanh, random);
             });
+            r.add("rnn", [](const LayerSpec& s, Random& random) {
+                return RNN<T>(s.in, s.out, activation::named(s.option("activation", "tanh")), random);
+            });
             r.add("embedding", [](std::size_t in, std::size_t out, Random& random) {
                 return Embedding<T>(in, out, random);
             });
+            r.add("dropout", [](const LayerSpec& s, Random&) {
+                return Dropout<T>(s.out, std::stod(s.option("p", "0.5")),
+                                  s.option("mask", "each_step") == "each_window" ? DropoutMask::each_window
+                                                                                 : DropoutMask::each_step);
+            });
             r.add("dense",
                   [](std::size_t in, std::size_t out, Random& random) { return Dense<T>(in, out, random); });
+            r.add("dense", [](const LayerSpec& s, Random& random) {
+                return Dense<T>(s.in, s.out, activation::named(s.option("activation", "identity")), random);
+            });
             return r;
         }();
         return registry;
@@ -215,6 +234,8 @@ class Registry {
 
     /// Give a name to a way of making layers; an older one of that name is replaced.
     void add(const std::string& name, Make make) { makers_[name] = std::move(make); }
+    /// The same for a layer that has options: how a spec that names it becomes a layer.
+    void add(const std::string& name, MakeFromSpec make) { from_spec_[name] = std::move(make); }
     /// All names, in alphabetical order.
     [[nodiscard]] std::vector<std::string> names() const {
         std::vector<std::string> list;
@@ -233,8 +254,22 @@ class Registry {
         return found->second(in, out, random);
     }
 
+    /// The layer that a spec describes. Every extent of its parameters must be a sum of multiples of the widths and a
+    /// constant: that is how a file's sizes are checked before a layer is made.
+    /// Errors: value_error for an unknown name, or where the layer made is not the one described
+    [[nodiscard]] AnyLayer<T> make(const LayerSpec& spec, Random& random) const {
+        const auto found = from_spec_.find(spec.type);
+        AnyLayer<T> layer = found == from_spec_.end() ? make(spec.type, spec.in, spec.out, random)
+                                                      : found->second(spec, random);
+        if (!spec.is_met_by(layer.spec()))
+            throw value_error("the registry makes " + printed(layer.spec()) + " where " + printed(spec) +
+                              " is asked for");
+        return layer;
+    }
+
   private:
     std::map<std::string, Make> makers_;
+    std::map<std::string, MakeFromSpec> from_spec_;
 };
 
 /// What char_rnn can add to the usual model.

@@ -2,7 +2,9 @@
 
 #include <array>
 #include <cstddef>
+#include <map>
 #include <ostream>
+#include <string>
 
 #include <charrnn/nn/activation.hpp>
 #include <charrnn/nn/cell.hpp>
@@ -43,6 +45,11 @@ struct RNNCell {
     CHARRNN_INLINE void gate_back(V (&g)[1], const V (&)[1], const V (&after)[1], V (&d)[1]) const {
         g[0] = d[0] * activation.derivative(g[0], after[0]);
         d[0] = V::all(0);
+    }
+
+    /// What a file says of the cell beside its widths.
+    [[nodiscard]] std::map<std::string, std::string> options() const {
+        return {{"activation", activation.name}};
     }
 
     friend std::ostream& operator<<(std::ostream& stream, const RNNCell& c) {

@@ -3,7 +3,9 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <ostream>
+#include <string>
 
 #include <charrnn/core/simd.hpp>
 #include <charrnn/core/vecmath.hpp>
@@ -27,6 +29,11 @@ struct Adam {
     bool decoupled = false;  ///< weight decay apart from the gradient: AdamW
 
     static constexpr std::size_t slots = 2;  ///< m and v
+    static constexpr const char* short_name = "adam";
+    /// What a checkpoint says of it, the learning rate aside.
+    [[nodiscard]] std::map<std::string, double> settings() const {
+        return {{"beta1", beta1}, {"beta2", beta2}, {"epsilon", epsilon}};
+    }
 
     Adam() = default;
     explicit Adam(double lr_, double beta1_ = 0.9, double beta2_ = 0.999, double epsilon_ = 1e-8,

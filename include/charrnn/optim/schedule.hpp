@@ -48,7 +48,7 @@ class Schedule {
     }
 
     /// This one for so long, then another from its beginning.
-    [[nodiscard]] Schedule then(const Budget& length, Schedule next) const;
+    [[nodiscard]] Schedule then(const Budget& length, const Schedule& next) const;
 
     friend Schedule operator*(Schedule a, Schedule b) {
         return combine(std::move(a), std::move(b), [](double x, double y) { return x * y; });
@@ -92,7 +92,7 @@ inline double half_cosine(double share, double end) {
 
 }  // namespace detail
 
-inline Schedule Schedule::then(const Budget& length, Schedule next) const {
+inline Schedule Schedule::then(const Budget& length, const Schedule& next) const {
     const auto steps = detail::length_in_steps("then", length);
     return Schedule(
         [self = *this, steps, next](double t, double e) {

@@ -1,16 +1,26 @@
 #pragma once
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <charrnn/core/error.hpp>
 #include <charrnn/train/progress.hpp>
 
 namespace charrnn {
+
+/// Where a log stands: so many bytes of it are written, and the row of the last step is still open.
+struct LogMark {
+    std::uint64_t bytes = 0;
+    std::string row;
+};
 
 /// A training log: a CSV file with the header `step,epoch,chars,seconds,train_loss,probe_loss,val_loss,lr` and a row a
 /// step. Losses are in nats a character and blank where not measured, `chars` counts valid targets, `seconds` those
@@ -22,8 +32,21 @@ class CsvLog {
   public:
     explicit CsvLog(std::string path) : path_(std::move(path)), file_(std::fopen(path_.c_str(), "w")) {
         if (!file_) fail();
-        write("step,epoch,chars,seconds,train_loss,probe_loss,val_loss,lr\n");
+        write(header);
         row_.learning_rate = 0;
+    }
+    /// Go on with a log where a mark says: what was written after it is cut off. A file that is not there begins
+    /// anew. Errors: io_error too where the file is shorter than the mark says
+    CsvLog(std::string path, const LogMark& mark)
+        : path_(std::move(path)), file_(std::fopen(path_.c_str(), "r+")) {
+        if (!file_ && errno == ENOENT) {
+            file_.reset(std::fopen(path_.c_str(), "w"));
+            if (!file_) fail();
+            write(header);
+        } else {
+            rewind(mark);
+        }
+        pending_ = mark.row;
     }
     ~CsvLog() {
         try {
@@ -47,8 +70,45 @@ class CsvLog {
 
     /// Write what is there.
     void finish() {
-        if (!open_) return;
+        const std::string row = open_row();
         open_ = false;
+        pending_.clear();
+        probe_ = validation_ = nothing;
+        if (!row.empty()) write(row.c_str());
+    }
+
+    /// Where it stands now, for a checkpoint; what is written so far is made to last, so that the mark cannot be
+    /// beyond the end after a power failure.
+    [[nodiscard]] LogMark mark() const {
+        if (::fsync(::fileno(file_.get())) != 0 && errno != EINVAL && errno != EROFS) fail();
+        return {bytes_, open_row()};
+    }
+    /// Go back to a mark.
+    void rewind(const LogMark& mark) {
+        if (!file_) fail();
+        struct ::stat status {};
+        const int file = ::fileno(file_.get());
+        if (::fstat(file, &status) != 0) fail();
+        if (S_ISREG(status.st_mode)) {
+            if (static_cast<std::uint64_t>(status.st_size) < mark.bytes)
+                throw io_error("log " + path_ + ": has " + std::to_string(status.st_size) +
+                               " bytes, but the run to be resumed had written " + std::to_string(mark.bytes));
+            if (::ftruncate(file, static_cast<off_t>(mark.bytes)) != 0) fail();
+            if (std::fseek(file_.get(), 0, SEEK_END) != 0) fail();
+        }
+        bytes_ = mark.bytes;
+        open_ = false;
+        probe_ = validation_ = nothing;
+        pending_ = mark.row;
+    }
+
+  private:
+    static constexpr double nothing = -1;
+    static constexpr const char* header = "step,epoch,chars,seconds,train_loss,probe_loss,val_loss,lr\n";
+
+    /// The row of the last step as far as it is known, or nothing.
+    [[nodiscard]] std::string open_row() const {
+        if (!open_) return pending_;
         const auto epoch = row_.step == 0 ? 0 : row_.window == 0 ? row_.epoch : row_.epoch + 1;
         char line[256];
         std::snprintf(line, sizeof line, "%llu,%llu,%llu,%.3f,%s,%s,%s,%.9g\n",
@@ -56,12 +116,8 @@ class CsvLog {
                       static_cast<unsigned long long>(row_.characters), row_.seconds,
                       row_.step == 0 ? "" : number(row_.loss).c_str(), number(probe_).c_str(),
                       number(validation_).c_str(), row_.learning_rate);
-        probe_ = validation_ = nothing;
-        write(line);
+        return line;
     }
-
-  private:
-    static constexpr double nothing = -1;
 
     static std::string number(double loss) {
         if (loss == nothing) return {};
@@ -72,6 +128,7 @@ class CsvLog {
     void write(const char* text) {
         errno = 0;
         if (std::fputs(text, file_.get()) < 0 || std::fflush(file_.get()) != 0) fail();
+        bytes_ += std::strlen(text);
     }
     [[noreturn]] void fail() const {
         throw io_error("log " + path_ + ": cannot be written: " + std::strerror(errno));
@@ -83,7 +140,9 @@ class CsvLog {
 
     std::string path_;
     std::unique_ptr<std::FILE, Close> file_;
+    std::uint64_t bytes_ = 0;
     Progress row_;
+    std::string pending_;  // the row of a step before the mark that the log went back to
     bool open_ = false;
     double probe_ = nothing, validation_ = nothing;
 };

@@ -21,9 +21,21 @@
 #include <charrnn/nn/runner.hpp>
 #include <charrnn/optim/optimiser.hpp>
 #include <charrnn/optim/schedule.hpp>
+#include <charrnn/train/fingerprint.hpp>
 #include <charrnn/train/progress.hpp>
 
 namespace charrnn {
+
+/// Two parameters of a model that are one, the second being the first transposed: the rows of an Embedding (V, K) and
+/// the columns of the Dense (K, V) that predicts. The Trainer copies the first to the second, adds up their gradients,
+/// and updates both to the same numbers. In the model, in files and in counts they stay two.
+///
+///     Trainer trainer(model, Adam(), batches, {.ties = {{"layers.0.W", "layers.3.W"}}});
+///
+/// Source:  Press and Wolf 2017; Inan, Khosravi and Socher 2017
+struct Tie {
+    std::string first, second;  ///< names, as parameters() gives them
+};
 
 /// How a Trainer goes about it.
 struct TrainerOptions {
@@ -35,8 +47,8 @@ struct TrainerOptions {
     std::size_t slices = 0;    ///< groups of lanes that go through time side by side; 0: as many as threads
     std::uint64_t seed = 0;    ///< of whatever is random in training
     Schedule schedule{};       ///< the learning rate is multiplied by this, too
-    std::vector<double>
-        rates{};  ///< and in layer i by rates[i], 0 leaving the layer as it is; empty: 1 everywhere
+    std::vector<double> rates{};  ///< and by rates[i] in layer i (0: it stays as it is); empty: 1 everywhere
+    std::vector<Tie> ties{};      ///< parameters that are to be one
 };
 
 /// All that a training run consists of beside the parameters. A copy of it, with a copy of the model, is a snapshot.
@@ -104,6 +116,7 @@ class Trainer {
                 stretches_.push_back({parameters[i].data + at, gradients[i].data + at, nullptr, at,
                                       std::min(detail::stretch_length, parameters[i].size - at),
                                       layer_of(parameters[i].name)});
+        for (const Tie& tie : options_.ties) tie_up(tie, parameters, gradients);
         factors_.resize(state_.recurrent.size());
         set_rates(options_.rates);
         squares_.resize(stretches_.size());
@@ -162,6 +175,8 @@ class Trainer {
     void every_cycle(Callback callback) { each_cycle_.push_back(std::move(callback)); }
     /// Call back after every epoch.
     void every_epoch(Callback callback) { each_epoch_.push_back(std::move(callback)); }
+    /// Call back after every step, after all other callbacks: what is saved here has what they measured.
+    void after_step(Callback callback) { last_.push_back(std::move(callback)); }
     /// Ask after every step whether to stop.
     void stop_when(std::function<bool()> stop) { stop_ = std::move(stop); }
 
@@ -171,6 +186,15 @@ class Trainer {
     [[nodiscard]] const TrainerOptions& options() const { return options_; }
     /// The data.
     [[nodiscard]] const S& source() const { return source_; }
+    /// What tells one text and its layout from another; computed once, in one pass over the data.
+    [[nodiscard]] const std::string& source_fingerprint() const {
+        if (fingerprint_.empty()) fingerprint_ = detail::fingerprint(source_);
+        return fingerprint_;
+    }
+    [[nodiscard]] const O& optimiser() const { return optimiser_; }
+    /// The model that is trained.
+    [[nodiscard]] M& model() { return model_; }
+    [[nodiscard]] const M& model() const { return model_; }
     /// The learning rate of the next step.
     [[nodiscard]] double learning_rate() const {
         return state_.lr * std::pow(options_.decay, static_cast<double>(state_.epoch)) *
@@ -259,6 +283,36 @@ class Trainer {
         throw value_error("the parameter " + name + ": expected a name that begins with layers.N.");
     }
 
+    /// A Tie at work: first is (rows, columns), second (columns, rows).
+    struct Tied {
+        T *first, *second, *first_gradient, *second_gradient;
+        std::size_t rows, columns;
+
+        template <class F>
+        void for_each(Part part, F f) const {
+            for (std::size_t i = part.begin(rows); i < part.end(rows); ++i)
+                for (std::size_t j = 0; j < columns; ++j) f(i * columns + j, j * rows + i);
+        }
+    };
+
+    void tie_up(const Tie& tie, const std::vector<Parameter<T>>& parameters,
+                const std::vector<Parameter<T>>& gradients) {
+        const auto place = [&](const std::string& name) {
+            (void)parameter(model_, name);  // says which there are, if not this one
+            std::size_t i = 0;
+            while (parameters[i].name != name) ++i;
+            return i;
+        };
+        const std::size_t a = place(tie.first), b = place(tie.second);
+        const auto &of_a = parameters[a].shape, &of_b = parameters[b].shape;
+        if (a == b || of_a.size() != 2 || of_b.size() != 2 || of_a[0] != of_b[1] || of_a[1] != of_b[0])
+            throw shape_error("tie: " + tie.second + " is not the transposed shape of " + tie.first);
+        ties_.push_back(
+            {parameters[a].data, parameters[b].data, gradients[a].data, gradients[b].data, of_a[0], of_a[1]});
+        ties_.back().for_each({},
+                              [t = ties_.back()](std::size_t i, std::size_t j) { t.second[j] = t.first[i]; });
+    }
+
     /// The optimiser's arrays for each stretch.
     void find_slots() {
         slot_pointers_.clear();
@@ -328,7 +382,22 @@ class Trainer {
                                                            factors_[stretches_[s].layer], clip_scale, limit});
             });
         };
-        team_.run(through_time, gradients, norms);
+        // The gradient of a tied parameter is that of both its places; the second's is nothing beside it.
+        const auto sum_ties = [&](std::size_t i) {
+            for (const Tied& t : ties_)
+                t.for_each({i, threads}, [&](std::size_t a, std::size_t b) {
+                    t.first_gradient[a] += t.second_gradient[b];
+                    t.second_gradient[b] = T(0);
+                });
+        };
+        const auto copy_ties = [&](std::size_t i) {
+            for (const Tied& t : ties_)
+                t.for_each({i, threads}, [&](std::size_t a, std::size_t b) { t.second[b] = t.first[a]; });
+        };
+        if (ties_.empty())
+            team_.run(through_time, gradients, norms);
+        else
+            team_.run(through_time, gradients, sum_ties, norms);
         const double loss =
             runner_.total_loss(batch_.steps) / static_cast<double>(std::max<std::size_t>(1, batch_.count));
         const double norm = std::sqrt(std::accumulate(squares_.begin(), squares_.end(), 0.0));
@@ -340,7 +409,11 @@ class Trainer {
                 "(now " +
                 std::to_string(lr) + ") or clipping may help");
         if (options_.clip > 0 && norm > options_.clip) clip_scale = static_cast<T>(options_.clip / norm);
-        team_.run(update, [&](std::size_t i) { runner_.prepare({i, threads}); });
+        const auto renew = [&](std::size_t i) { runner_.prepare({i, threads}); };
+        if (ties_.empty())
+            team_.run(update, renew);
+        else
+            team_.run(update, copy_ties, renew);
         runner_.store(state_.recurrent, batch_.steps);
 
         ++state_.step;
@@ -391,6 +464,7 @@ class Trainer {
                 timed.callback(progress_);
                 timed.last = Clock::now();
             }
+        for (const auto& callback : last_) callback(progress_);
     }
 
     M& model_;
@@ -401,9 +475,11 @@ class Trainer {
     Runner<T> runner_;
     RunState<T> state_;
     Batch batch_;
+    mutable std::string fingerprint_;
     bool begins_allowed_ = false;
     bool epoch_ended_ = false, cycle_ended_ = false;
     std::vector<detail::Stretch<T>> stretches_;
+    std::vector<Tied> ties_;
     std::vector<double> squares_;
     std::vector<decltype(std::declval<const O&>().template factors<T>(std::uint64_t{1}, 0.1))>
         factors_;  // of each layer
@@ -411,7 +487,7 @@ class Trainer {
     Progress progress_;
     double mean_weight_ = 0, mean_seconds_ = 0, mean_characters_ = 0;
     std::vector<Timed> timed_;
-    std::vector<Callback> each_step_, each_cycle_, each_epoch_;
+    std::vector<Callback> each_step_, each_cycle_, each_epoch_, last_;
     std::function<bool()> stop_;
 };
 

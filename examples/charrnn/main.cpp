@@ -1,0 +1,147 @@
+// Character models for any text: train one, let it write, score other texts with it, look into its file.
+
+#include <CLI/CLI.hpp>
+#include <charrnn/charrnn.hpp>
+#include <iostream>
+#include <optional>
+
+#include "options.hpp"
+
+using namespace charrnn;
+using namespace std::chrono_literals;
+
+static Schedule schedule(const Options& o) {
+    const Schedule shape = o.schedule == "cosine"  ? cosine(epochs(o.epochs))
+                           : o.schedule == "decay" ? step_decay(o.decay, epochs(1))
+                                                   : constant(1);
+    return o.warm_up > 0 ? warm_up(steps(o.warm_up)) * shape : shape;
+}
+
+static LoadedModel<> make_model(const Options& o, const Alphabet& alphabet) {
+    Random random(o.seed);
+    if (!o.resume.empty()) return load_model(o.resume);
+    if (!o.init_from.empty())
+        return init_from(o.init_from, alphabet, o.extend ? NewCharacters::extend : NewCharacters::refuse,
+                         random);
+    return {char_rnn(o.cell, alphabet.size(), o.hidden, o.layers, random,
+                     {.embedding = o.embedding, .dropout = o.dropout}),
+            alphabet};
+}
+
+template <class Optimiser>
+static void train(const Options& o, Optimiser optimiser) {
+    const Text text = read_text(o.text, o.bytes ? Encoding::bytes : Encoding::utf8);
+    auto [model, alphabet] = make_model(o, Alphabet(text));
+    const auto held_out = static_cast<std::size_t>(o.held_out * static_cast<double>(text.size()));
+    const BatchOptions shape{.lanes = o.lanes, .window = o.window};
+    const Batches batches(text.head(text.size() - held_out), alphabet, shape);
+    std::optional<Batches> validation;
+    if (held_out > o.lanes) validation.emplace(text.tail(held_out), alphabet, shape);
+    std::cout << with_commas(text.size()) << " characters; " << alphabet << "\n"
+              << batches << "\n"
+              << summary(model) << "\n\n";
+
+    Trainer trainer(model, optimiser, batches,
+                    {.clip = o.clip, .threads = o.threads, .seed = o.seed, .schedule = schedule(o)});
+    std::optional<Resumed> resumed;
+    if (!o.resume.empty()) resumed = resume(o.resume, trainer);
+    if (resumed)
+        for (const std::string& difference : resumed->differences) std::cout << difference << '\n';
+
+    std::optional<CsvLog> log;
+    if (!o.log.empty() && resumed && resumed->extra.log)
+        log.emplace(o.log, *resumed->extra.log);
+    else if (!o.log.empty())
+        log.emplace(o.log);
+    Saver saver(o.model_file, trainer, alphabet, {.seconds = o.every});
+    if (resumed) saver.extra = resumed->extra;
+    if (log) saver.log = &*log;
+    ProgressBar bar;
+    std::optional<EarlyStopping> stopping;
+    if (o.patience > 0) stopping.emplace(o.patience);
+
+    trainer.every_step([&](const Progress& p) {
+        if (log) log->step(p);
+    });
+    trainer.every(bar.interval(), [&](const Progress& p) { bar(p); });
+    trainer.every_epoch([&](const Progress& p) {
+        bar.clear();
+        std::cout << p;
+        if (validation) {
+            const double loss = evaluate(model, *validation, o.threads);
+            std::printf("  held out: %.4f nats", loss);
+            if (log) log->validation(loss);
+            if (stopping) stopping->add(loss);
+            saver.validation(loss);
+        }
+        std::cout << '\n';
+    });
+    trainer.after_step([&](const Progress&) { saver.save_if_due(); });
+    InterruptGuard guard;
+    trainer.stop_when([&] { return interrupted() || (stopping && stopping->reached()); });
+    const auto all =
+        static_cast<std::uint64_t>(std::llround(o.epochs * static_cast<double>(batches.windows())));
+    trainer.run(steps(all - std::min(all, trainer.state().step)));
+    bar.clear();
+    if (!saver.save()) throw io_error("the model was not saved");
+    if (log) log->finish();
+    std::cout << trainer.progress() << "\n"
+              << (interrupted() ? "Stopped; go on with --resume " : "Saved in ") << o.model_file << '\n';
+}
+
+static void train(const Options& o) {
+    if (o.optimiser == "adam") return train(o, Adam(o.lr, 0.9, 0.999, 1e-8, o.weight_decay));
+    if (o.optimiser == "adamw") return train(o, AdamW(o.lr, o.weight_decay));
+    if (o.optimiser == "rmsprop") return train(o, RMSProp(o.lr, 0.99, 1e-8, o.weight_decay));
+    train(o, SGD(o.lr, {.momentum = 0.9, .weight_decay = o.weight_decay}));
+}
+
+static void sample(const Options& o) {
+    const auto [model, alphabet] = load_model(o.model_file);
+    sample_to(model, alphabet, o.length,
+              {.prompt = o.prompt,
+               .temperature = o.temperature,
+               .top_k = o.top_k,
+               .top_p = o.top_p,
+               .seed = o.seed,
+               .unknown = o.skip ? Unknown::skip() : Unknown::error()},
+              [](std::string_view s) { std::cout << s << std::flush; });
+    std::cout << '\n';
+}
+
+static void score(const Options& o) {
+    const auto [model, alphabet] = load_model(o.model_file);
+    const Text text = read_text(o.text, alphabet.encoding());
+    const Ids ids = alphabet.encode(text, o.skip ? Unknown::skip() : Unknown::error());
+    if (ids.size() < text.size())
+        std::cout << with_commas(text.size() - ids.size()) << " unknown characters left out\n";
+    // One lane: every character is predicted from all of the text before it.
+    const double loss =
+        evaluate(model, Batches(ids, alphabet.size(), {}, {.lanes = 1, .window = 100}), o.threads);
+    std::printf("%s characters: %.4f nats = %.4f bits a character, perplexity %.3f\n",
+                with_commas(ids.size()).c_str(), loss, loss / std::log(2.0), std::exp(loss));
+}
+
+static void inspect(const Options& o) {
+    const TensorFile file = TensorFile::read(o.model_file);
+    const auto [model, alphabet] = load_model<float>(file);
+    std::cout << summary(model) << '\n' << alphabet << "\n\n";
+    for (const auto& [key, value] : file.metadata())
+        std::cout << key << ": " << (value.size() > 100 ? value.substr(0, 100) + "..." : value) << '\n';
+}
+
+int main(int argc, char** argv) {
+    try {
+        CLI::App app("Character-level recurrent language models: train, sample, score, inspect.", "charrnn");
+        Options options;
+        if (const std::optional<int> code = parse(argc, argv, app, options)) return *code;
+        const std::string command = options.command->get_name();
+        if (command == "train") train(options);
+        if (command == "sample") sample(options);
+        if (command == "score") score(options);
+        if (command == "inspect") inspect(options);
+    } catch (const std::exception& e) {
+        std::cerr << "charrnn: " << e.what() << '\n';
+        return 1;
+    }
+}

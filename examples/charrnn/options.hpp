@@ -1,0 +1,122 @@
+#pragma once
+
+// The command line: what there is to choose, and what one gets without choosing.
+
+#include <CLI/CLI.hpp>
+#include <charrnn/charrnn.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+struct Options {
+    std::string text, model_file = "model.safetensors";
+    bool bytes = false;
+
+    std::string cell = "lstm";
+    std::size_t hidden = 128, layers = 2, embedding = 0;
+    double dropout = 0;
+    std::string init_from, resume;
+    bool extend = false;
+
+    std::string optimiser = "adam", schedule = "cosine";
+    double lr = 0.01, decay = 0.97, weight_decay = 0, clip = 1;
+    std::uint64_t warm_up = 100;
+    double epochs = 4;
+    std::size_t lanes = 50, window = 50, threads = 0, patience = 0;
+    double held_out = 0.05;
+    std::uint64_t seed = 1;
+    double every = 60;
+    std::string log;
+
+    std::size_t length = 1000, top_k = 0;
+    double temperature = 1, top_p = 1;
+    std::string prompt;
+    bool skip = false;
+
+    CLI::App* command = nullptr;
+};
+
+inline std::optional<int> parse(int argc, char** argv, CLI::App& app, Options& o) {
+    const CLI::Range one(std::int64_t{1}, std::int64_t{1} << 40),
+        none(std::int64_t{0}, std::int64_t{1} << 40);
+    const auto with_defaults = [](CLI::App* a) {
+        a->option_defaults()->always_capture_default();
+        return a;
+    };
+    app.require_subcommand(1);
+    app.footer(
+        "A first session:\n"
+        "  charrnn train input.txt                  # writes model.safetensors, with a progress bar\n"
+        "  charrnn sample --length 500 --temperature 0.7\n"
+        "  charrnn score other.txt                  # how well the model predicts another text\n"
+        "  charrnn COMMAND --help                   # all that can be chosen");
+
+    auto* train =
+        with_defaults(app.add_subcommand("train", "Train a model on a text, and keep it in a file."));
+    train->add_option("text", o.text, "the text")->required()->type_name("FILE");
+    train->add_option("-o,--model", o.model_file, "where the model and its run are kept")->type_name("FILE");
+    train->add_flag("--bytes", o.bytes, "read bytes instead of UTF-8");
+    auto* model = train->add_option_group("Model");
+    model->add_option("--cell", o.cell, "lstm, gru or rnn")->check(CLI::IsMember({"lstm", "gru", "rnn"}));
+    model->add_option("--hidden", o.hidden, "width of a recurrent layer")->check(one);
+    model->add_option("--layers", o.layers, "recurrent layers")->check(one);
+    model->add_option("--embedding", o.embedding, "width of an embedding before them; 0: none")->check(none);
+    model->add_option("--dropout", o.dropout, "share of numbers dropped after each recurrent layer");
+    auto* init =
+        model->add_option("--init-from", o.init_from, "begin with this file's model")->type_name("FILE");
+    model->add_flag("--extend", o.extend, "let --init-from learn characters that it does not know")
+        ->needs(init);
+    model->add_option("--resume", o.resume, "go on with the run in this file")
+        ->type_name("FILE")
+        ->excludes(init);
+    auto* training = train->add_option_group("Training");
+    training->add_option("--epochs", o.epochs, "passes over the text")->check(CLI::NonNegativeNumber);
+    training->add_option("--optimiser", o.optimiser, "adam, adamw, rmsprop or sgd")
+        ->check(CLI::IsMember({"adam", "adamw", "rmsprop", "sgd"}));
+    training->add_option("--lr", o.lr, "learning rate");
+    training->add_option("--schedule", o.schedule, "cosine to zero, decay per epoch, or constant")
+        ->check(CLI::IsMember({"cosine", "decay", "constant"}));
+    training->add_option("--decay", o.decay, "the factor after each epoch, with --schedule decay");
+    training->add_option("--warm-up", o.warm_up, "steps in which the rate rises")->check(none);
+    training->add_option("--weight-decay", o.weight_decay, "pull of the weights towards zero");
+    training->add_option("--clip", o.clip, "scale gradients down to this norm; 0: never");
+    training->add_option("--lanes", o.lanes, "streams of text side by side")->check(one);
+    training->add_option("--window", o.window, "steps of back-propagation through time")->check(one);
+    training->add_option("--held-out", o.held_out, "share of the text's end to measure on after each epoch")
+        ->check(CLI::Range(0.0, 0.9));
+    training->add_option("--patience", o.patience, "stop after so many epochs without a better one; 0: never")
+        ->check(none);
+    training->add_option("--seed", o.seed, "of all that is random");
+    training->add_option("--threads", o.threads, "0: one a processor")->check(none);
+    training->add_option("--every", o.every, "save after so many seconds")->check(CLI::PositiveNumber);
+    training->add_option("--log", o.log, "write a row a step to this CSV file")->type_name("FILE");
+
+    auto* sample = with_defaults(app.add_subcommand("sample", "Let a model write."));
+    sample->add_option("model", o.model_file, "the model")->type_name("FILE");
+    sample->add_option("--length", o.length, "characters")->check(none);
+    sample->add_option("--prompt", o.prompt, "text to begin with (primetext)");
+    sample->add_flag("--skip-unknown", o.skip, "leave out what the model does not know, instead of an error");
+    sample->add_option("--temperature", o.temperature, "below 1: safer, above: wilder; 0: most likely only")
+        ->check(CLI::NonNegativeNumber);
+    sample->add_option("--top-k", o.top_k, "only the k most likely characters; 0: all")->check(none);
+    sample->add_option("--top-p", o.top_p, "only the most likely that together have this probability");
+    sample->add_option("--seed", o.seed, "the same seed writes the same text");
+
+    auto* score =
+        with_defaults(app.add_subcommand("score", "Nats and bits a character of a text under a model."));
+    score->add_option("text", o.text, "the text")->required()->type_name("FILE");
+    score->add_option("-m,--model", o.model_file, "the model")->type_name("FILE");
+    score->add_flag("--skip-unknown", o.skip, "leave out what the model does not know, instead of an error");
+    score->add_option("--threads", o.threads, "0: one a processor")->check(none);
+
+    auto* inspect = with_defaults(app.add_subcommand("inspect", "Say what a file holds."));
+    inspect->add_option("model", o.model_file, "the model")->type_name("FILE");
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+        return app.exit(e) == 0 ? 0 : 2;
+    }
+    o.command = app.get_subcommands().front();
+    return std::nullopt;
+}

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdio>
+#include <cstring>
+#include <string>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <charrnn/core/error.hpp>
+
+namespace charrnn {
+
+/// The system calls that reading and writing files take, so that a test can let each of them fail. Each behaves as
+/// the call of its name: -1 and errno for an error.
+class FileSystem {
+  public:
+    FileSystem() = default;
+    virtual ~FileSystem() = default;
+    FileSystem(const FileSystem&) = delete;
+    FileSystem& operator=(const FileSystem&) = delete;
+
+    virtual int open(const char* path, int flags, unsigned mode) { return ::open(path, flags, mode); }
+    virtual ssize_t read(int file, void* to, std::size_t n) { return ::read(file, to, n); }
+    virtual ssize_t write(int file, const void* from, std::size_t n) { return ::write(file, from, n); }
+    virtual int fsync(int file) { return ::fsync(file); }
+    virtual int close(int file) { return ::close(file); }
+    virtual int rename(const char* from, const char* to) { return ::rename(from, to); }
+    virtual int symlink(const char* target, const char* path) { return ::symlink(target, path); }
+    virtual int unlink(const char* path) { return ::unlink(path); }
+    virtual off_t seek(int file, off_t to) { return ::lseek(file, to, SEEK_SET); }
+    virtual int stat(int file, struct ::stat* status) { return ::fstat(file, status); }
+
+    /// The machine's own.
+    static FileSystem& real() {
+        static FileSystem files;
+        return files;
+    }
+};
+
+namespace detail {
+
+/// "saved.safetensors: cannot be written: No space left on device"
+[[noreturn]] inline void fail_io(const std::string& path, const char* what, int reason) {
+    throw io_error(path + ": " + what + ": " + std::strerror(reason));
+}
+
+/// A file open for reading. Errors: io_error, naming it and the reason
+class OpenFile {
+  public:
+    OpenFile(const std::string& path, FileSystem& files) : path_(path), files_(files) {
+        do file_ = files_.open(path_.c_str(), O_RDONLY | O_CLOEXEC, 0);
+        while (file_ < 0 && errno == EINTR);
+        if (file_ < 0) fail_io(path_, "cannot be opened", errno);
+    }
+    ~OpenFile() { files_.close(file_); }
+    OpenFile(const OpenFile&) = delete;
+    OpenFile& operator=(const OpenFile&) = delete;
+
+    [[nodiscard]] std::size_t size() const {
+        struct ::stat status {};
+        if (files_.stat(file_, &status) != 0) fail_io(path_, "cannot be looked at", errno);
+        if (!S_ISREG(status.st_mode)) throw io_error(path_ + ": is not a regular file");
+        return static_cast<std::size_t>(status.st_size);
+    }
+    void rewind() const {
+        if (files_.seek(file_, 0) != 0) fail_io(path_, "cannot be read", errno);
+    }
+    /// Read exactly so many bytes.
+    void read(char* to, std::size_t n) const {
+        while (n > 0) {
+            const ssize_t got = files_.read(file_, to, n);
+            if (got < 0 && errno == EINTR) continue;
+            if (got < 0) fail_io(path_, "cannot be read", errno);
+            if (got == 0) throw io_error(path_ + ": has become shorter while it was read");
+            to += got;
+            n -= static_cast<std::size_t>(got);
+        }
+    }
+
+  private:
+    std::string path_;
+    FileSystem& files_;
+    int file_ = -1;
+};
+
+}  // namespace detail
+}  // namespace charrnn

@@ -1,0 +1,142 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include <charrnn/core/error.hpp>
+#include <charrnn/io/atomic_file.hpp>
+
+namespace charrnn {
+
+/// Several checkpoints of a run: the newest ones and the best ones are kept, older ones removed.
+///
+///     Checkpoints kept("runs/lstm", {.last = 3, .best = 1});
+///     kept.add(step, loss, [&](const std::string& path) { save_run(path, trainer, alphabet); });
+///
+/// The files are `runs/lstm-step000001500-loss1.2345.safetensors`; those of which no loss is known have none in their
+/// name. The links `runs/lstm-last.safetensors` and `runs/lstm-best.safetensors` always point to a whole file: they are
+/// turned after the new file is there, and before the old one goes. What an earlier process left is found again.
+class Checkpoints {
+  public:
+    /// How many to keep: the newest, and those with the smallest losses. A file may be both.
+    struct Keep {
+        std::size_t last = 3;
+        std::size_t best = 1;
+    };
+    struct Entry {
+        std::string path;
+        std::uint64_t step = 0;
+        std::optional<double> loss;  ///< as precise as the name has it
+    };
+
+    /// Errors: value_error for a prefix without a name, or where nothing is to be kept; io_error if the folder is missing
+    explicit Checkpoints(std::string prefix, Keep keep = {3, 1}, FileSystem& files = FileSystem::real())
+        : prefix_(std::move(prefix)), keep_(keep), files_(files) {
+        if (name_of(prefix_).empty())
+            throw value_error("Checkpoints: " + prefix_ + ": expected a folder and the beginning of a name");
+        if (keep_.last == 0)
+            throw value_error("Checkpoints: 0 of the last are to be kept, expected at least 1");
+        std::error_code failure;
+        for (const auto& file : std::filesystem::directory_iterator(detail::folder_of(prefix_), failure))
+            if (const auto entry = parse(file.path().filename().string())) entries_.push_back(*entry);
+        if (failure) throw io_error(detail::folder_of(prefix_) + ": cannot be read: " + failure.message());
+        std::sort(entries_.begin(), entries_.end(),
+                  [](const Entry& a, const Entry& b) { return a.step < b.step; });
+    }
+
+    /// Write a checkpoint with `write(path)`, turn the links, and remove what need not be kept. The path it has.
+    /// Errors: what `write` throws, and io_error; what was there before is then there still
+    template <class Write>
+    std::string add(std::uint64_t step, std::optional<double> loss, Write write) {
+        if (loss && !std::isfinite(*loss)) loss.reset();
+        const Entry entry{prefix_ + file_name(step, loss), step, loss};
+        write(entry.path);
+        // A step that is repeated, after going back, takes the place of the old one and of what followed it.
+        std::vector<Entry> gone;
+        const auto old = std::stable_partition(entries_.begin(), entries_.end(),
+                                               [&](const Entry& e) { return e.step < step; });
+        for (auto e = old; e != entries_.end(); ++e)
+            if (e->path != entry.path) gone.push_back(*e);
+        entries_.erase(old, entries_.end());
+        entries_.push_back(entry);
+        std::vector<Entry> kept;
+        for (std::size_t i = 0; i < entries_.size(); ++i) {
+            if (i + keep_.last >= entries_.size() || rank(entries_[i]) < keep_.best)
+                kept.push_back(entries_[i]);
+            else
+                gone.push_back(entries_[i]);
+        }
+        entries_ = std::move(kept);
+        link_atomically(last_path(), name_of(entry.path), files_);
+        if (const Entry* best = this->best()) link_atomically(best_path(), name_of(best->path), files_);
+        for (const Entry& e : gone) files_.unlink(e.path.c_str());
+        return entry.path;
+    }
+
+    /// The links' names, whether or not there is anything yet.
+    [[nodiscard]] std::string last_path() const { return prefix_ + "-last" + suffix; }
+    [[nodiscard]] std::string best_path() const { return prefix_ + "-best" + suffix; }
+    /// What is there, by step.
+    [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }
+    /// The newest, or null.
+    [[nodiscard]] const Entry* last() const { return entries_.empty() ? nullptr : &entries_.back(); }
+    /// The one with the smallest loss, the earlier of two; null if no loss is known.
+    [[nodiscard]] const Entry* best() const {
+        const Entry* best = nullptr;
+        for (const Entry& e : entries_)
+            if (e.loss && (best == nullptr || *e.loss < *best->loss)) best = &e;
+        return best;
+    }
+
+  private:
+    static constexpr const char* suffix = ".safetensors";
+
+    static std::string name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+    static std::string file_name(std::uint64_t step, std::optional<double> loss) {
+        char text[80];
+        if (loss)
+            std::snprintf(text, sizeof text, "-step%09llu-loss%.4f", static_cast<unsigned long long>(step),
+                          *loss);
+        else
+            std::snprintf(text, sizeof text, "-step%09llu", static_cast<unsigned long long>(step));
+        return text + std::string(suffix);
+    }
+    /// Step and loss from a name that file_name gave, or nothing.
+    [[nodiscard]] std::optional<Entry> parse(const std::string& name) const {
+        const std::string begin = name_of(prefix_) + "-step";
+        if (name.compare(0, begin.size(), begin) != 0) return std::nullopt;
+        unsigned long long step = 0;
+        double loss = 0;
+        const int read = std::sscanf(name.c_str() + begin.size(), "%llu-loss%lf", &step, &loss);
+        if (read < 1) return std::nullopt;
+        const std::optional<double> known = read == 2 ? std::optional(loss) : std::nullopt;
+        const std::string path = prefix_ + file_name(step, known);
+        if (name_of(path) != name) return std::nullopt;
+        return Entry{path, step, known};
+    }
+    /// How many are better.
+    [[nodiscard]] std::size_t rank(const Entry& e) const {
+        if (!e.loss) return entries_.size();
+        return static_cast<std::size_t>(
+            std::count_if(entries_.begin(), entries_.end(), [&](const Entry& other) {
+                return other.loss &&
+                       (*other.loss < *e.loss || (*other.loss == *e.loss && other.step < e.step));
+            }));
+    }
+
+    std::string prefix_;
+    Keep keep_;
+    FileSystem& files_;
+    std::vector<Entry> entries_;
+};
+
+}  // namespace charrnn

@@ -1,0 +1,121 @@
+#include <doctest/doctest.h>
+
+#include <charrnn/io/pytorch.hpp>
+#include <charrnn/nn/runner.hpp>
+#include <cmath>
+#include <list>
+#include <string>
+#include <vector>
+
+#include "golden/golden.hpp"
+#include "nn/instances.hpp"
+
+using namespace charrnn;
+
+namespace {
+
+/// The golden state dict, as PyTorch's safetensors would hold it.
+struct StateDict {
+    test::Golden golden = test::Golden::load(CHARRNN_GOLDEN_DIR "/torch_lstm_mapping.txt");
+    std::vector<TensorSource> tensors;
+    std::list<std::vector<double>> kept;
+
+    explicit StateDict(const std::string& lstm = "rnn.", const std::string& linear = "head.") {
+        for (const char* l : {"_l0", "_l1"})
+            for (const char* name : {"weight_ih", "weight_hh", "bias_ih", "bias_hh"})
+                add(lstm + name + l, std::string(name) + l);
+        add(linear + "weight", "linear.weight");
+        add(linear + "bias", "linear.bias");
+    }
+    void add(const std::string& name, const std::string& block) {
+        const auto& a = golden.at(block);
+        kept.push_back(a.values);
+        const bool vector = block.find("bias") != std::string::npos;
+        tensors.push_back(TensorSource::of(
+            name,
+            vector ? std::vector<std::size_t>{a.values.size()} : std::vector<std::size_t>{a.rows, a.cols},
+            kept.back().data(), kept.back().size()));
+    }
+    [[nodiscard]] Model<double> import() const {
+        return import_pytorch<double>(
+            TensorFile::parse(tensor_file_bytes(tensors, {}), "dict", Checksum::optional));
+    }
+    [[nodiscard]] std::string refusal() const {
+        try {
+            (void)import();
+        } catch (const error& e) {
+            return e.what();
+        }
+        return "";
+    }
+};
+
+void has(const std::string& whole, const std::string& part) {
+    CAPTURE(whole);
+    CHECK(whole.find(part) != std::string::npos);
+}
+
+}  // namespace
+
+TEST_CASE("a torch.nn.LSTM with a torch.nn.Linear gives PyTorch's logits and state") {
+    for (const char* prefix : {"", "model.rnn."}) {
+        const StateDict dict(prefix, "out.");
+        const Model<double> model = dict.import();
+        CHECK(printed(model) == "Chain(Recur(LSTMCell(7, 5)), Recur(LSTMCell(5, 5)), Dense(5, 7), softmax)");
+        const auto& ids = dict.golden.at("ids").values;
+        Matrix<std::uint32_t> x = xt::zeros<std::uint32_t>({ids.size(), std::size_t{1}});
+        for (std::size_t t = 0; t < ids.size(); ++t) x(t, 0) = static_cast<std::uint32_t>(ids[t]);
+        State<double> state = model.zero_state(1);
+        const auto y = forward(model, x, state);
+        const auto& logits = dict.golden.at("logits").values;
+        double worst = 0;
+        for (std::size_t t = 0; t < ids.size(); ++t) {
+            double total = 0;  // the model ends in softmax, PyTorch's does not
+            for (std::size_t j = 0; j < 7; ++j) total += std::exp(logits[7 * t + j]);
+            for (std::size_t j = 0; j < 7; ++j)
+                worst = std::max(worst, std::abs(std::log(y(t, 0, j)) + std::log(total) - logits[7 * t + j]));
+        }
+        for (std::size_t l = 0; l < 2; ++l)
+            for (std::size_t j = 0; j < 5; ++j) {
+                worst =
+                    std::max(worst, std::abs(state[l][0](0, j) - dict.golden.at("h_n").values[l * 5 + j]));
+                worst =
+                    std::max(worst, std::abs(state[l][1](0, j) - dict.golden.at("c_n").values[l * 5 + j]));
+            }
+        CHECK(worst < 1e-12);
+    }
+}
+
+TEST_CASE("what cannot be imported says which tensor, and why") {
+    StateDict d;
+    SUBCASE("nothing") {
+        d.tensors.clear();
+        has(d.refusal(), "no tensor's name ends in weight_ih_l0");
+    }
+    SUBCASE("two directions") {
+        d.add("rnn.weight_ih_l0_reverse", "weight_ih_l0");
+        has(d.refusal(), "are both left over");
+    }
+    SUBCASE("two modules") {
+        d.add("other.weight_ih_l0", "weight_ih_l0");
+        has(d.refusal(), "two recurrent modules");
+    }
+    SUBCASE("another cell") {
+        d.tensors[1].shape = {10, 10};
+        has(d.refusal(), "expected (10, 7)");
+        d.tensors[1].shape = {50, 2};
+        has(d.refusal(), "expected (4H, H), an LSTM");
+    }
+    SUBCASE("no linear layer") {
+        d.tensors.erase(d.tensors.end() - 2, d.tensors.end());
+        has(d.refusal(), "no weight of a torch.nn.Linear");
+    }
+    SUBCASE("a bias of another length") {
+        d.tensors[2].shape = {4, 5};
+        has(d.refusal(), "'rnn.bias_ih_l0' has the shape (4, 5), expected (20)");
+    }
+    SUBCASE("something more") {
+        d.add("norm.bias", "bias_ih_l0");
+        has(d.refusal(), "'norm.bias' belongs to no module");
+    }
+}

@@ -1,0 +1,36 @@
+#include <doctest/doctest.h>
+
+#include <charrnn/data/batches.hpp>
+#include <charrnn/optim/adam.hpp>
+#include <charrnn/train/checkpoint.hpp>
+#include <charrnn/train/sample.hpp>
+#include <string>
+
+#include "nn/instances.hpp"
+
+using namespace charrnn;
+
+// Made by version 0.1.0: one layer of width 2 on "abcabba cab", 2 lanes, windows of 2, three steps of Adam(0.01) from
+// Random(1). They must load for ever; the numbers are those of the run that went on when they were made.
+TEST_CASE("checkpoints of released versions load, write the same text, and go on") {
+    const Text text = Text::from_string("abcabba cab");
+    const Alphabet alphabet(text, U'\v');
+    for (const std::string cell : {"lstm", "rnn"}) {
+        CAPTURE(cell);
+        const std::string path = CHARRNN_GOLDEN_DIR "/checkpoints/" + cell + "-0.1.0.safetensors";
+        auto loaded = load_model(path);
+        CHECK(loaded.alphabet == alphabet);
+        CHECK(sample(loaded.model, loaded.alphabet, 8, {.prompt = "ab", .temperature = 0, .seed = 1}) ==
+              (cell == "lstm" ? "abaabaaaba" : "abcccccccc"));
+        Trainer trainer(loaded.model, Adam(0.01), Batches(text, alphabet, {.lanes = 2, .window = 2}));
+        const Resumed resumed = resume(path, trainer);
+        CHECK(trainer.state().step == 3);
+        CHECK(resumed.extra.best_loss == 1.5);
+        CHECK(resumed.extra.best_step == 2);
+        CHECK(resumed.extra.log->bytes == 100);
+        CHECK(resumed.extra.notes.at("--lr") == "0.01");
+        trainer.run(steps(2));
+        CHECK(trainer.progress().loss ==
+              doctest::Approx(cell == "lstm" ? 1.37877204 : 1.86577429).epsilon(1e-5));
+    }
+}

@@ -1,0 +1,120 @@
+#include <doctest/doctest.h>
+
+#include <charrnn/data/alphabet.hpp>
+#include <charrnn/data/batches.hpp>
+#include <charrnn/nn/model.hpp>
+#include <charrnn/optim/adam.hpp>
+#include <charrnn/train/recovery.hpp>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "nn/instances.hpp"
+
+using namespace charrnn;
+
+namespace {
+
+struct Setting {
+    Text text = Text::from_string([] {
+        std::string s;
+        for (int i = 0; i < 100; ++i) s += i % 3 == 0 ? "int x; " : "return y;\n";
+        return s;
+    }());
+    Alphabet alphabet{text, U'\v'};
+    Random random{7};
+    Model<> model = char_rnn("lstm", alphabet.size(), 8, 1, random);
+    [[nodiscard]] Batches batches() const { return Batches(text, alphabet, {.lanes = 4, .window = 8}); }
+};
+
+std::vector<float> values(Model<>& model) {
+    std::vector<float> all;
+    for (const auto& p : model.parameters()) all.insert(all.end(), p.data, p.data + p.size);
+    return all;
+}
+
+}  // namespace
+
+TEST_CASE("a healthy run is the same with and without recovery") {
+    Setting a, b;
+    Trainer plain(a.model, Adam(0.01), a.batches());
+    Trainer watched(b.model, Adam(0.01), b.batches());
+    Recovery recovery(watched, {.every = 10});
+    plain.run(steps(60));
+    CHECK(recovery.run(steps(60)) == Stop::done);
+    CHECK(values(a.model) == values(b.model));
+}
+
+TEST_CASE(
+    "a weight that is not finite: back to the snapshot, with a lower learning rate, and on to the end") {
+    Setting s;
+    Trainer trainer(s.model, Adam(0.01), s.batches());
+    Recovery recovery(trainer, {.every = 10});
+    std::vector<Divergence> seen;
+    recovery.on_divergence([&](const Divergence& d) { seen.push_back(d); });
+    bool spoilt = false;
+    trainer.every_step([&](const Progress& p) {
+        if (p.step != 35 || spoilt) return;
+        spoilt = true;
+        trainer.model().parameters()[0].data[0] = std::numeric_limits<float>::infinity();
+    });
+    CHECK(recovery.run(steps(60)) == Stop::done);
+    CHECK(trainer.state().step == 60);
+    REQUIRE(seen.size() == 1);
+    CHECK(seen[0].reason.find("is not finite") != std::string::npos);
+    CHECK(seen[0].step >= 35);
+    CHECK(seen[0].back == 30);
+    CHECK(seen[0].learning_rate == doctest::Approx(0.005));
+    CHECK(trainer.state().lr == doctest::Approx(0.005));
+    for (const float x : values(s.model)) CHECK(std::isfinite(x));
+}
+
+TEST_CASE("an exploding loss: back, slower, and on to the end") {
+    Setting s;
+    Trainer trainer(s.model, Adam(0.01), s.batches());
+    Recovery recovery(trainer, {.every = 10});
+    std::vector<Divergence> seen;
+    recovery.on_divergence([&](const Divergence& d) { seen.push_back(d); });
+    // From step 40 on the learning rate is absurd, until recovery has lowered it often enough.
+    bool raised = false;
+    trainer.every_step([&](const Progress& p) {
+        if (p.step != 40 || raised) return;
+        raised = true;
+        trainer.set_lr(50);
+    });
+    CHECK(recovery.run(steps(120)) == Stop::done);
+    CHECK(trainer.state().step == 120);
+    REQUIRE(!seen.empty());
+    CHECK(seen[0].reason.find("the loss has exploded: ") != std::string::npos);
+    CHECK(seen[0].step > 40);
+    CHECK(seen[0].back <= 40);
+    CHECK(seen[0].attempt == 1);
+    CHECK(trainer.state().lr == doctest::Approx(seen.back().learning_rate));
+    CHECK(trainer.progress().loss < 3);
+}
+
+TEST_CASE("what does not get better is given up with a clear error, at a good state") {
+    Setting s;
+    Trainer trainer(s.model, Adam(0.01), s.batches());
+    Recovery recovery(trainer, {.every = 5, .tries = 3});
+    std::size_t said = 0;
+    recovery.on_divergence([&](const Divergence&) { ++said; });
+    trainer.every_step([&](const Progress& p) {
+        if (p.step == 22) throw numeric_error("step 22: the loss is not finite");
+    });
+    std::string message;
+    try {
+        recovery.run(steps(50));
+    } catch (const numeric_error& e) {
+        message = e.what();
+    }
+    CAPTURE(message);
+    CHECK(message.find("training diverges: step 22: the loss is not finite") == 0);
+    CHECK(message.find("3 times in a row; the run is back at step 15") != std::string::npos);
+    CHECK(said == 3);
+    CHECK(trainer.state().step == 15);
+    for (const float x : values(s.model)) CHECK(std::isfinite(x));
+    CHECK_THROWS_AS(Recovery(trainer, {.factor = 1}), value_error);
+    CHECK_THROWS_AS(Recovery(trainer, {.every = 0}), value_error);
+}
