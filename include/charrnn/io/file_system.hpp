@@ -24,15 +24,25 @@ class FileSystem {
     FileSystem(const FileSystem&) = delete;
     FileSystem& operator=(const FileSystem&) = delete;
 
+    /// As open(2).
     virtual int open(const char* path, int flags, unsigned mode) { return ::open(path, flags, mode); }
+    /// As read(2).
     virtual ssize_t read(int file, void* to, std::size_t n) { return ::read(file, to, n); }
+    /// As write(2).
     virtual ssize_t write(int file, const void* from, std::size_t n) { return ::write(file, from, n); }
+    /// As fsync(2).
     virtual int fsync(int file) { return ::fsync(file); }
+    /// As close(2).
     virtual int close(int file) { return ::close(file); }
+    /// As rename(2).
     virtual int rename(const char* from, const char* to) { return ::rename(from, to); }
+    /// As symlink(2).
     virtual int symlink(const char* target, const char* path) { return ::symlink(target, path); }
+    /// As unlink(2).
     virtual int unlink(const char* path) { return ::unlink(path); }
+    /// As lseek(2), from the beginning.
     virtual off_t seek(int file, off_t to) { return ::lseek(file, to, SEEK_SET); }
+    /// As fstat(2).
     virtual int stat(int file, struct ::stat* status) { return ::fstat(file, status); }
 
     /// The machine's own.

@@ -35,8 +35,8 @@ inline std::string version() {
 /// A model with the alphabet that it reads and writes.
 template <class T = float>
 struct LoadedModel {
-    Model<T> model;
-    Alphabet alphabet;
+    Model<T> model;     ///< the layers with their parameters
+    Alphabet alphabet;  ///< what its ids mean
 };
 
 namespace detail {
@@ -322,6 +322,7 @@ LoadedModel<T> load_model(const TensorFile& file) {
                          " characters, but the alphabet has " + std::to_string(loaded.alphabet.size()));
     return loaded;
 }
+/// The same of a file by its name.
 template <class T = float>
 LoadedModel<T> load_model(const std::string& path, FileSystem& files = FileSystem::real()) {
     return load_model<T>(TensorFile::read(path, Checksum::required, files));
@@ -346,6 +347,7 @@ void load_parameters(const TensorFile& file, M& model) {
     });
     detail::load_weights(file, model.parameters());
 }
+/// The same of a file by its name.
 template <SequenceModel M>
 void load_parameters(const std::string& path, M& model) {
     load_parameters(TensorFile::read(path), model);

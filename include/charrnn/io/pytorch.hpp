@@ -147,6 +147,7 @@ Model<T> import_pytorch(const TensorFile& file) {
     model.add(softmax);
     return model;
 }
+/// The same of a file by its name.
 template <class T = float>
 Model<T> import_pytorch(const std::string& path) {
     return import_pytorch<T>(TensorFile::read(path, Checksum::optional));

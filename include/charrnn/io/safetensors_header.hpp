@@ -23,19 +23,21 @@ namespace charrnn {
 
 /// A tensor in a file.
 struct TensorInfo {
-    std::string name;
+    std::string name;                ///< the tensor's
     std::string dtype;               ///< "F32", "F64", "I32", ...
     std::vector<std::size_t> shape;  ///< empty: a single number
     std::size_t begin = 0;           ///< its bytes, counted from the end of the header
+    /// Behind its last byte.
     std::size_t end = 0;
 
+    /// How many bytes it takes.
     [[nodiscard]] std::size_t bytes() const { return end - begin; }
 };
 
 /// The header: tensors in the order of their data, and metadata.
 struct TensorHeader {
-    std::vector<TensorInfo> tensors;
-    std::map<std::string, std::string> metadata;
+    std::vector<TensorInfo> tensors;              ///< in the order of the file
+    std::map<std::string, std::string> metadata;  ///< text by name
 };
 
 namespace detail {

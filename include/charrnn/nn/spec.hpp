@@ -16,9 +16,10 @@ namespace charrnn {
 /// The type of a layer by its registered name, its widths, and its options as text.
 struct LayerSpec {
     std::string type;
-    std::size_t in = 0;
+    std::size_t in = 0;  ///< D
+    /// H, or K
     std::size_t out = 0;
-    std::map<std::string, std::string> options{};
+    std::map<std::string, std::string> options{};  ///< text by name
 
     /// An option, or `otherwise` if it is not given.
     [[nodiscard]] std::string option(const std::string& name, const std::string& otherwise) const {

@@ -33,7 +33,7 @@ struct RunExtra {
 struct Resumed {
     std::vector<std::string>
         differences;  ///< what is not as it was when the run was saved, one sentence each
-    RunExtra extra;
+    RunExtra extra;   ///< what save_run was given beside the run
 };
 
 namespace detail {
@@ -239,6 +239,7 @@ Resumed resume(const TensorFile& file, Trainer<M, O, S>& trainer) {
     trainer.restore(std::move(state));
     return {std::move(differences), extra};
 }
+/// The same of a file by its name.
 template <class M, class O, class S>
 Resumed resume(const std::string& path, Trainer<M, O, S>& trainer) {
     return resume(TensorFile::read(path), trainer);

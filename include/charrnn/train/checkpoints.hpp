@@ -29,11 +29,12 @@ class Checkpoints {
   public:
     /// How many to keep: the newest, and those with the smallest losses. A file may be both.
     struct Keep {
-        std::size_t last = 3;
-        std::size_t best = 1;
+        std::size_t last = 3;  ///< how many of the newest
+        std::size_t best = 1;  ///< how many of the best
     };
+    /// One file that is kept.
     struct Entry {
-        std::string path;
+        std::string path;  ///< where it is
         std::uint64_t step = 0;
         std::optional<double> loss;  ///< as precise as the name has it
     };
@@ -84,6 +85,7 @@ class Checkpoints {
 
     /// The links' names, whether or not there is anything yet.
     [[nodiscard]] std::string last_path() const { return prefix_ + "-last" + suffix; }
+    /// The best one's path.
     [[nodiscard]] std::string best_path() const { return prefix_ + "-best" + suffix; }
     /// What is there, by step.
     [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }

@@ -18,8 +18,8 @@ namespace charrnn {
 
 /// Where a log stands: so many bytes of it are written, and the row of the last step is still open.
 struct LogMark {
-    std::uint64_t bytes = 0;
-    std::string row;
+    std::uint64_t bytes = 0;  ///< the length of the file
+    std::string row;          ///< the row that is not written yet
 };
 
 /// A training log: a CSV file with the header `step,epoch,chars,seconds,train_loss,probe_loss,val_loss,lr` and a row a

@@ -50,6 +50,7 @@ class Recovery {
     using T = typename Tr::T;
 
   public:
+    /// What is told of a recovery.
     using Callback = std::function<void(const Divergence&)>;
 
     explicit Recovery(Tr& trainer, RecoveryOptions options = {}) : trainer_(trainer), options_(options) {

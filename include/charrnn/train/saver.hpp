@@ -18,8 +18,8 @@ namespace charrnn {
 
 /// How often to save: after so many steps, or so many seconds; 0: not by that.
 struct SaveInterval {
-    std::uint64_t steps = 0;
-    double seconds = 60;
+    std::uint64_t steps = 0;  ///< training steps from one to the next
+    double seconds = 60;      ///< from one to the next
 };
 
 /// Keeps the newest checkpoint of a run at one name. A save that fails is reported, does not stop the run, and leaves

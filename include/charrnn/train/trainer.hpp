@@ -34,7 +34,8 @@ namespace charrnn {
 ///
 /// Source:  Press and Wolf 2017; Inan, Khosravi and Socher 2017
 struct Tie {
-    std::string first, second;  ///< names, as parameters() gives them
+    std::string first;   ///< a name, as parameters() gives them
+    std::string second;  ///< another
 };
 
 /// How a Trainer goes about it.
@@ -191,9 +192,11 @@ class Trainer {
         if (fingerprint_.empty()) fingerprint_ = detail::fingerprint(source_);
         return fingerprint_;
     }
+    /// The optimiser.
     [[nodiscard]] const O& optimiser() const { return optimiser_; }
     /// The model that is trained.
     [[nodiscard]] M& model() { return model_; }
+    /// The model, which is borrowed.
     [[nodiscard]] const M& model() const { return model_; }
     /// The learning rate of the next step.
     [[nodiscard]] double learning_rate() const {
