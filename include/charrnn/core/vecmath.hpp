@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 #include <charrnn/core/simd.hpp>
@@ -49,6 +50,17 @@ struct ExpConstants<double> {
     };
 };
 
+/// q_I + q_(I+1) r + q_(I+2) r^2 + ... by Horner's rule. As a recursion and not a loop: g++ 12 fills a vector with a
+/// constant one element at a time where it comes to know the constant only after it has unrolled a loop.
+template <std::size_t I, class V>
+CHARRNN_INLINE V polynomial(const V& r) {
+    using C = ExpConstants<typename V::scalar>;
+    if constexpr (I + 1 == C::q.size())
+        return V::all(C::q[I]);
+    else
+        return fma(polynomial<I + 1>(r), r, V::all(C::q[I]));
+}
+
 /// e^x = scale * (1 + p) with p = e^r - 1; x is clamped to where scale is a normal number.
 template <class V>
 CHARRNN_INLINE void exp_parts(const V& x_in, V& p, V& scale) {
@@ -58,9 +70,7 @@ CHARRNN_INLINE void exp_parts(const V& x_in, V& p, V& scale) {
     const V shifted = fma(x, V::all(T(1.4426950408889634074)), V::all(C::round));
     const V n = shifted - V::all(C::round);
     const V r = fma(n, V::all(-C::ln2_low), fma(n, V::all(-C::ln2_high), x));
-    V q = V::all(C::q.back());
-    CHARRNN_UNROLL
-    for (std::size_t i = 2; i <= C::q.size(); ++i) q = fma(q, r, V::all(C::q[C::q.size() - i]));
+    const V q = polynomial<0>(r);
     p = fma(q, r * r, r);
     typename V::bits bits;
     __builtin_memcpy(&bits, &shifted.v, sizeof bits);
