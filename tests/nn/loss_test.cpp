@@ -14,14 +14,14 @@ using namespace charrnn;
 
 namespace {
 
-using Ids = std::vector<std::uint32_t>;
+using TargetIds = std::vector<std::uint32_t>;
 
 /// Logits of a window, and what the kernel makes of them.
 template <class T>
 struct Window {
     std::size_t steps, lanes, V, ld = row_stride<T>(V);
     Buffer<T> logits, d_logits;
-    Ids targets, valid;
+    TargetIds targets, valid;
     std::vector<double> losses;
 
     Window(std::size_t t, std::size_t n, std::size_t v, double spread) : steps(t), lanes(n), V(v) {
@@ -168,19 +168,19 @@ TEST_CASE_TEMPLATE("loss: cross_entropy is the mean over the rows, of logits and
 
 TEST_CASE("loss: cross_entropy is stable, and impossible targets cost much but not all") {
     const Matrix<double> extreme{{1e4, -1e4}, {1e300, 1e300}};
-    CHECK(cross_entropy(extreme, Ids{1, 0}) == doctest::Approx((2e4 + std::log(2)) / 2));
+    CHECK(cross_entropy(extreme, TargetIds{1, 0}) == doctest::Approx((2e4 + std::log(2)) / 2));
     const Matrix<double> p = softmax_rows(extreme);
     CHECK(p(0, 0) == 1);
     CHECK(p(1, 1) == 0.5);
-    CHECK(std::isfinite(cross_entropy_probabilities(p, Ids{1, 0})));
-    CHECK(cross_entropy(Matrix<float>{{0, 0, 0, 0}}, Ids{2}) == doctest::Approx(std::log(4)));
+    CHECK(std::isfinite(cross_entropy_probabilities(p, TargetIds{1, 0})));
+    CHECK(cross_entropy(Matrix<float>{{0, 0, 0, 0}}, TargetIds{2}) == doctest::Approx(std::log(4)));
 }
 
 TEST_CASE("loss: targets that do not fit are named") {
     const Matrix<float> x({2, 3});
-    CHECK_THROWS_WITH_AS(cross_entropy(x, Ids{0}), "cross_entropy: 1 targets, expected 2, one a row",
+    CHECK_THROWS_WITH_AS(cross_entropy(x, TargetIds{0}), "cross_entropy: 1 targets, expected 2, one a row",
                          shape_error);
-    CHECK_THROWS_WITH_AS(cross_entropy(x, Ids{0, 3}),
+    CHECK_THROWS_WITH_AS(cross_entropy(x, TargetIds{0, 3}),
                          "cross_entropy: target 3 in row 1, expected less than V = 3", shape_error);
-    CHECK_THROWS_AS(cross_entropy_probabilities(x, Ids{7, 0}), shape_error);
+    CHECK_THROWS_AS(cross_entropy_probabilities(x, TargetIds{7, 0}), shape_error);
 }

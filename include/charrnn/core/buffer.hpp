@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <new>
 #include <vector>
 
@@ -15,11 +16,12 @@ namespace charrnn {
 
 namespace detail {
 
-/// An allocator with the alignment of a cache line, and for large arrays that of a huge page, which the system is
-/// asked to use: kernels walk columns of arrays of many megabytes, a new small page at each row.
+/// An allocator with the alignment of a cache line, which asks the system for huge pages where the array is large:
+/// kernels walk columns of arrays of many megabytes, a new small page at each row.
 template <class T>
 struct CacheLineAllocator {
     using value_type = T;
+    static constexpr std::align_val_t line{64};
 
     CacheLineAllocator() = default;
     template <class U>
@@ -29,19 +31,20 @@ struct CacheLineAllocator {
         using other = CacheLineAllocator<U>;
     };
 
-    static std::align_val_t alignment(std::size_t bytes) {
-        return std::align_val_t{bytes >= (std::size_t{1} << 20U) ? std::size_t{2} << 20U : 64};
-    }
     T* allocate(std::size_t n) {
         const std::size_t bytes = n * sizeof(T);
-        void* p = ::operator new(bytes, alignment(bytes));
+        auto* p = static_cast<char*>(::operator new(bytes, line));
 #if defined(__linux__)
-        if (alignment(bytes) > std::align_val_t{64})
-            ::madvise(p, bytes, MADV_HUGEPAGE);  // a wish: it may fail
+        constexpr std::size_t page = 4096, huge = std::size_t{2} << 20U;
+        if (bytes >= huge) {
+            char* first = p + (page - reinterpret_cast<std::uintptr_t>(p) % page) % page;
+            ::madvise(first, (bytes - static_cast<std::size_t>(first - p)) / page * page,
+                      MADV_HUGEPAGE);  // a wish
+        }
 #endif
-        return static_cast<T*>(p);
+        return reinterpret_cast<T*>(p);
     }
-    void deallocate(T* p, std::size_t n) noexcept { ::operator delete(p, alignment(n * sizeof(T))); }
+    void deallocate(T* p, std::size_t) noexcept { ::operator delete(p, line); }
 
     friend bool operator==(const CacheLineAllocator&, const CacheLineAllocator&) { return true; }
 };
