@@ -231,7 +231,9 @@ TEST_CASE("headers made to do harm are refused, each with a message of its own")
         {file_with("{}", 16), "16 bytes follow the last tensor"},
     };
     std::set<std::string> messages;
-    for (const auto& [bytes, message] : attacks) {
+    for (const auto& attack : attacks) {
+        const auto& bytes = attack.first;
+        const auto& message = attack.second;
         const std::string got = refusal(bytes);
         CAPTURE(message);
         CAPTURE(got);

@@ -133,7 +133,9 @@ inline std::vector<std::string> differences(const TensorFile& file, const Traine
     std::vector<std::string> list;
     const MetadataReader read(file);
     for (const auto& [key, now] : settings_text(options)) {
-        const std::string& before = read.text(key);
+        // What a file does not name was not there when it was written, and so had its default.
+        static const auto defaults = settings_text({});
+        const std::string& before = read.find(key) != nullptr ? read.text(key) : defaults.at(key);
         if (before != now)
             list.push_back(names.at(key) + ": " + before + " when the run was saved, " + now + " now");
     }
@@ -213,7 +215,8 @@ Resumed resume(const TensorFile& file, Trainer<M, O, S>& trainer) {
     state.characters = read.count("train.characters");
     state.seconds = read.real("train.seconds");
     state.lr = read.real("train.lr");
-    state.schedule_start = read.count("train.schedule_start");
+    state.schedule_start =
+        read.find("train.schedule_start") != nullptr ? read.count("train.schedule_start") : 0;
     if (state.lr <= 0) throw data_error(file.name() + ": the learning rate is not positive");
     // The names and shapes are the trainer's, the numbers the file's.
     const auto parameters = trainer.model().parameters();
