@@ -31,7 +31,9 @@ static LoadedModel<> make_model(const Options& o, const Alphabet& alphabet) {
 template <class Optimiser>
 static void train(const Options& o, Optimiser optimiser) {
     const Text text = read_text(o.text, o.bytes ? Encoding::bytes : Encoding::utf8);
-    auto [model, alphabet] = make_model(o, Alphabet(text));
+    LoadedModel<> start = make_model(o, Alphabet(text));
+    Model<>& model = start.model;
+    const Alphabet& alphabet = start.alphabet;
     const auto held_out = static_cast<std::size_t>(o.held_out * static_cast<double>(text.size()));
     const BatchOptions shape{.lanes = o.lanes, .window = o.window};
     const Batches batches(text.head(text.size() - held_out), alphabet, shape);
