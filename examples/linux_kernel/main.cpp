@@ -130,7 +130,8 @@ static int run(const Options& o) {
     // Before what follows is measured: an unbroken run would not have measured it here.
     const bool saved = !saver || saver->save();
     if (trainer.progress().window != 0) show_probe();
-    if (trainer.progress().window != 0 && stop == Stop::done) show_validation();  // who interrupts does not wait
+    if (trainer.progress().window != 0 && stop == Stop::done)
+        show_validation();  // who interrupts does not wait
     if (stop == Stop::requested) std::cout << "Stopped.\n";
     std::cout << trainer.progress() << '\n';
     show_sample();
