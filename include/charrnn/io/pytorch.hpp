@@ -37,7 +37,7 @@ std::vector<T> foreign_numbers(const TensorFile& file, const std::string& name,
             numbers[i] = static_cast<T>(x);
         }
     };
-    if (t.dtype == "F32")
+    if (t.dtype == "F32")  // NOLINT(bugprone-branch-clone): float is not double
         convert(float());
     else if (t.dtype == "F64")
         convert(double());
