@@ -37,13 +37,10 @@ std::vector<T> foreign_numbers(const TensorFile& file, const std::string& name,
             numbers[i] = static_cast<T>(x);
         }
     };
-    if (t.dtype == "F32")  // NOLINT(bugprone-branch-clone): float is not double
-        convert(float());
-    else if (t.dtype == "F64")
-        convert(double());
-    else
+    if (t.dtype != "F32" && t.dtype != "F64")
         throw data_error(file.name() + ": tensor " + in_quotes(name) + " is of dtype " + t.dtype +
                          ", expected F32 or F64");
+    t.dtype == "F32" ? convert(float()) : convert(double());
     check_finite(numbers.data(), count, file.name() + ": tensor " + in_quotes(name));
     return numbers;
 }
