@@ -40,7 +40,7 @@ std::vector<T> foreign_numbers(const TensorFile& file, const std::string& name,
     if (t.dtype != "F32" && t.dtype != "F64")
         throw data_error(file.name() + ": tensor " + in_quotes(name) + " is of dtype " + t.dtype +
                          ", expected F32 or F64");
-    t.dtype == "F32" ? convert(float()) : convert(double());
+    t.dtype == "F32" ? convert(float()) : convert(double());  // NOLINT(bugprone-branch-clone): two types
     check_finite(numbers.data(), count, file.name() + ": tensor " + in_quotes(name));
     return numbers;
 }
