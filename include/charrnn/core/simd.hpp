@@ -24,6 +24,14 @@
 #define CHARRNN_UNROLL _Pragma("GCC unroll 16")
 #endif
 
+#if defined(__x86_64__) && !defined(__clang__)
+/// g++ 12 makes two instructions of a minimum of vectors where there is one, and offers a guess of a reciprocal
+/// only to functions that name their instruction set, which a kernel's parts do not.
+#define CHARRNN_GNU_ASM 1
+#else
+#define CHARRNN_GNU_ASM 0
+#endif
+
 namespace charrnn {
 
 /// The instruction sets that kernels are compiled for.
@@ -88,9 +96,27 @@ struct Pack {
     /// a * b + c in one rounding where the instruction set has it.
     CHARRNN_INLINE friend Pack fma(const Pack& a, const Pack& b, const Pack& c) { return {a.v * b.v + c.v}; }
     /// The smaller of a and b; a NaN in a stays.
-    CHARRNN_INLINE friend Pack min(const Pack& a, const Pack& b) { return {a.v > b.v ? b.v : a.v}; }
+    CHARRNN_INLINE friend Pack min(const Pack& a, const Pack& b) {
+#if CHARRNN_GNU_ASM
+        if constexpr (sizeof(T) == 4 && Bytes > 16) {
+            Pack r;
+            __asm__("vminps\t{%1, %2, %0|%0, %2, %1}" : "=v"(r.v) : "v"(a.v), "v"(b.v));
+            return r;
+        }
+#endif
+        return {a.v > b.v ? b.v : a.v};
+    }
     /// The larger of a and b; a NaN in a stays.
-    CHARRNN_INLINE friend Pack max(const Pack& a, const Pack& b) { return {a.v < b.v ? b.v : a.v}; }
+    CHARRNN_INLINE friend Pack max(const Pack& a, const Pack& b) {
+#if CHARRNN_GNU_ASM
+        if constexpr (sizeof(T) == 4 && Bytes > 16) {
+            Pack r;
+            __asm__("vmaxps\t{%1, %2, %0|%0, %2, %1}" : "=v"(r.v) : "v"(a.v), "v"(b.v));
+            return r;
+        }
+#endif
+        return {a.v < b.v ? b.v : a.v};
+    }
     /// x where the condition x > 0 holds, y elsewhere.
     CHARRNN_INLINE friend Pack where_positive(const Pack& x, const Pack& a, const Pack& b) {
         return {x.v > native{} ? a.v : b.v};

@@ -25,9 +25,8 @@ struct ExpConstants<float> {
     static constexpr float ln2_high = 0.693359375F, ln2_low = -2.12194440e-4F;
     static constexpr float lowest = -87.0F, highest = 88.0F;
     static constexpr int mantissa = 23;
-    static constexpr std::array<float, 6> q{0.5000000013498178F,    0.1666666668165913F,
-                                            0.04166646460202761F,   0.008333310889595021F,
-                                            0.0013933685862549954F, 0.00019891030647070637F};
+    static constexpr std::array<float, 5> q{0.5F, 0.16666577025597989F, 0.041666554662050534F,
+                                            0.008363173074513711F, 0.0013926176119935579F};
 };
 
 template <>
@@ -62,12 +61,11 @@ CHARRNN_INLINE V polynomial(const V& r) {
         return fma(polynomial<I + 1>(r), r, V::all(C::q[I]));
 }
 
-/// e^x = scale * (1 + p) with p = e^r - 1; x is clamped to where scale is a normal number.
+/// e^x = scale * (1 + p) with p = e^r - 1; x must be from lowest to highest, where scale is a normal number.
 template <class V>
-CHARRNN_INLINE void exp_parts(const V& x_in, V& p, V& scale) {
+CHARRNN_INLINE void exp_parts(const V& x, V& p, V& scale) {
     using T = typename V::scalar;
     using C = ExpConstants<T>;
-    const V x = min(max(x_in, V::all(C::lowest)), V::all(C::highest));
     const V shifted = fma(x, V::all(T(1.4426950408889634074)), V::all(C::round));
     const V n = shifted - V::all(C::round);
     const V r = fma(n, V::all(-C::ln2_low), fma(n, V::all(-C::ln2_high), x));
@@ -87,8 +85,9 @@ CHARRNN_INLINE void exp_parts(const V& x_in, V& p, V& scale) {
 /// e^x; below -87 (double: -708) and above 88 (709) the value at that edge. A NaN stays a NaN.
 template <class V>
 CHARRNN_INLINE V exp(const V& x) {
+    using C = detail::ExpConstants<typename V::scalar>;
     V p, scale;
-    detail::exp_parts(x, p, scale);
+    detail::exp_parts(min(max(x, V::all(C::lowest)), V::all(C::highest)), p, scale);
     return fma(scale, p, scale);
 }
 
@@ -101,6 +100,13 @@ CHARRNN_INLINE V reciprocal(const V& x) {
     if constexpr (sizeof(T) != sizeof(float)) {
         return T(1) / x;
     } else {
+#if CHARRNN_GNU_ASM
+        if constexpr (V::bytes == 64) {
+            V y;
+            __asm__("vrcp14ps\t{%1, %0|%0, %1}" : "=v"(y.v) : "v"(x.v));
+            return fma(y, V::all(T(1)) - x * y, y);
+        }
+#endif
         const V scaled = T(0x1p-64) * x;
         typename V::bits bits;
         __builtin_memcpy(&bits, &scaled.v, sizeof bits);
