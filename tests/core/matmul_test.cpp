@@ -92,7 +92,7 @@ template <class T>
 double worst_outer(Simd level, std::size_t r, std::size_t m, std::size_t n) {
     const Array<T> a(r, m, 1), b(r, n, 2);
     Array<T> c(m, n, 3), sums(1, n, 4);
-    matmul_outer<T>(level, a.read(), b.read(), c.view(), sums.data.data());
+    matmul_outer<T, 1>(level, {{{a.read(), c.view()}}}, b.read(), sums.data.data());
     double worst = 0;
     for (std::size_t i = 0; i <= m; ++i)  // row m: the sums
         for (std::size_t j = 0; j < n; ++j) {
@@ -143,13 +143,31 @@ TEST_CASE_TEMPLATE("matmul_outer: agrees with a naive loop at all sizes, column 
     }
 }
 
+TEST_CASE_TEMPLATE("matmul_outer: two terms are two products, bit for bit", T, float, double) {
+    for (const Simd level : test::levels())
+        for (const std::size_t r : {1U, 15U, 16U, 97U, 200U}) {
+            CAPTURE(name(level));
+            CAPTURE(r);
+            const Array<T> a(r, 9, 1), x(r, 14, 2), b(r, 75, 3);
+            Array<T> c(9, 75, 4), d(14, 75, 5), alone(9, 75, 6), other(14, 75, 7), sums(1, 75, 8),
+                one(1, 75, 9);
+            matmul_outer<T, 2>(level, {{{a.read(), c.view()}, {x.read(), d.view()}}}, b.read(),
+                               sums.data.data());
+            matmul_outer<T, 1>(level, {{{a.read(), alone.view()}}}, b.read(), one.data.data());
+            matmul_outer<T, 1>(level, {{{x.read(), other.view()}}}, b.read());
+            CHECK(same_bits(c, alone));
+            CHECK(same_bits(d, other));
+            CHECK(same_bits(sums, one));
+        }
+}
+
 TEST_CASE("matmul: an empty inner extent gives the bias, or zero") {
     for (const Simd level : test::levels()) {
         const Array<float> a(3, 0, 1), b(0, 5, 2), bias(1, 5, 3);
         Array<float> c(3, 5, 4);
         matmul<float>(read_rows(a), pack(level, b.read()), all_rows(c), bias.data.data());
         for (std::size_t j = 0; j < 5; ++j) CHECK(c(2, j) == bias(0, j));
-        matmul_outer<float>(level, View<const float>(a.data.data(), 0, 3, a.ld), b.read(), c.view());
+        matmul_outer<float, 1>(level, {{{View<const float>(a.data.data(), 0, 3, a.ld), c.view()}}}, b.read());
         CHECK(c(2, 4) == 0);
     }
 }
@@ -205,11 +223,12 @@ TEST_CASE_TEMPLATE("matmul_outer: the union of the parts is the whole, bit for b
         for (const std::size_t n : {1U, 16U, 33U, 70U, 200U}) {
             const Array<T> a(300, 7, 1), b(300, n, 2);
             Array<T> whole(7, n, 3), whole_sums(1, n, 4);
-            matmul_outer<T>(level, a.read(), b.read(), whole.view(), whole_sums.data.data());
+            matmul_outer<T, 1>(level, {{{a.read(), whole.view()}}}, b.read(), whole_sums.data.data());
             for (std::size_t parts = 2; parts < 6; ++parts) {
                 Array<T> c(7, n, 5), sums(1, n, 6);
                 for (std::size_t p = 0; p < parts; ++p)
-                    matmul_outer<T>(level, a.read(), b.read(), c.view(), sums.data.data(), {p, parts});
+                    matmul_outer<T, 1>(level, {{{a.read(), c.view()}}}, b.read(), sums.data.data(),
+                                       {p, parts});
                 CHECK(same_bits(c, whole));
                 CHECK(same_bits(sums, whole_sums));
             }
@@ -297,7 +316,7 @@ TEST_CASE("matmul: agrees with OpenBLAS to rounding") {
     for (const Simd level : test::levels()) {
         matmul<float>(read_rows(a), pack(level, b.read()), all_rows(c));
         CHECK(worst(c, want) < 2e-5F);
-        matmul_outer<float>(level, a.read(), g.read(), d.view());
+        matmul_outer<float, 1>(level, {{{a.read(), d.view()}}}, g.read());
         CHECK(worst(d, want_d) < 2e-5F);
     }
 }

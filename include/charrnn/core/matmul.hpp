@@ -1,7 +1,9 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
+#include <cstring>
 #include <vector>
 
 #include <charrnn/core/buffer.hpp>
@@ -22,6 +24,15 @@ struct ColumnRun {
     std::size_t first = 0;  ///< the first column
     std::size_t count = 0;  ///< how many
 };
+
+/// Copy `count` scalars, at most a vector of the widest kind, which is the usual number.
+template <class T>
+inline void copy_run(const T* from, std::size_t count, T* to) {
+    if (count == 64 / sizeof(T))
+        std::memcpy(to, from, 64);
+    else
+        std::copy_n(from, count, to);
+}
 
 /// n columns in their own order, cut into vectors of `unit`.
 inline std::vector<ColumnRun> plain_columns(std::size_t n, std::size_t unit) {
@@ -61,8 +72,7 @@ class PackedMatrix {
     void pack(View<const T> source, Part part = {}) {
         each_vector(part, [&](const ColumnRun& run, T* out, std::size_t step) {
             for (std::size_t k = 0; k < depth_; ++k, out += step) {
-                const T* in = source.row(k) + run.first;
-                for (std::size_t j = 0; j < run.count; ++j) out[j] = in[j];
+                copy_run(source.row(k) + run.first, run.count, out);
                 for (std::size_t j = run.count; j < unit_; ++j) out[j] = T(0);
             }
         });
@@ -72,14 +82,16 @@ class PackedMatrix {
     /// `order` names for k, a zero row where it names none.
     void pack_transposed(View<const T> source, const std::vector<ColumnRun>& order, Part part = {}) {
         each_vector(part, [&](const ColumnRun& run, T* out, std::size_t step) {
-            for (const ColumnRun& from : order)
-                for (std::size_t k = 0; k < unit_; ++k, out += step) {
-                    const bool real = k < from.count;
-                    const std::size_t count = real ? run.count : 0;
-                    const T* in = real ? source.row(run.first) + from.first + k : nullptr;
-                    for (std::size_t j = 0; j < count; ++j) out[j] = in[j * source.ld];
-                    for (std::size_t j = count; j < unit_; ++j) out[j] = T(0);
+            for (const ColumnRun& from : order) {
+                if (run.count < unit_ || from.count < unit_)
+                    for (std::size_t k = 0; k < unit_; ++k) std::fill_n(out + k * step, unit_, T(0));
+                // Along the source's rows: a column's elements lie in as many lines, far apart.
+                for (std::size_t j = 0; j < run.count; ++j) {
+                    const T* in = source.row(run.first + j) + from.first;
+                    for (std::size_t k = 0; k < from.count; ++k) out[k * step + j] = in[k];
                 }
+                out += unit_ * step;
+            }
         });
     }
 
@@ -248,49 +260,116 @@ inline Range outer_share(Simd level, std::size_t vectors, Part part) {
     return {std::min(vectors, part.begin(panels) * most), std::min(vectors, part.end(panels) * most)};
 }
 
+/// One of the matrices A that are multiplied with the same B, and where its product goes.
+template <class T>
+struct OuterTerm {
+    View<const T> a;  ///< (R, M)
+    View<T> c;        ///< (M, N)
+};
+
 namespace detail {
 
-template <class T>
+/// Parts of arrays that will be needed soon. They are fetched into the second-level cache a few lines at a time while
+/// tiles are at work: all at once, they would take the places of the lines that the tiles wait for.
+class FetchAhead {
+    static constexpr std::size_t line = 64;  // bytes
+
+  public:
+    /// These rows too.
+    template <class T>
+    void add(View<T> v) {
+        if (v.rows == 0 || v.cols == 0) return;
+        Block& b = blocks_[count_++];
+        b.at = reinterpret_cast<const char*>(v.data);
+        b.row_lines = (v.cols * sizeof(T) + line - 1) / line;
+        b.skip = v.ld * sizeof(T) - b.row_lines * line;
+        b.lines = v.rows * b.row_lines;
+        b.left = b.row_lines;
+        lines_ += b.lines;
+    }
+    /// Share what was added out to so many calls of fetch.
+    void spread(std::size_t calls) { lines_a_call_ = (lines_ + calls - 1) / std::max<std::size_t>(1, calls); }
+
+    CHARRNN_INLINE void fetch() {
+        for (std::size_t i = 0; i < lines_a_call_ && current_ < count_; ++i) {
+            Block& b = blocks_[current_];
+            __builtin_prefetch(b.at, 0, 2);
+            b.at += line;
+            if (--b.left == 0) {
+                b.left = b.row_lines;
+                b.at += b.skip;
+            }
+            if (--b.lines == 0) ++current_;
+        }
+    }
+
+  private:
+    struct Block {
+        const char* at;
+        std::size_t row_lines, skip, lines, left;
+    };
+    std::array<Block, 3> blocks_;
+    std::size_t count_ = 0, current_ = 0, lines_ = 0, lines_a_call_ = 0;
+};
+
+template <class T, std::size_t Terms>
 struct OuterKernel {
-    View<const T> a;
+    std::array<OuterTerm<T>, Terms> terms;
     View<const T> b;
-    View<T> c;
     T* sums;
     Part part;
 
+    // Chunks of rows whose panel stays in the first-level cache; a tile goes through one in stretches, and lines are
+    // fetched ahead between them.
+    static constexpr std::size_t chunk = 96, stretch = 16;
+    // The bytes of C that stay in the second-level cache while the chunks pass by.
+    static constexpr std::size_t group_bytes = std::size_t{512} << 10U;
+
+    /// The rows [first, last), and those after them.
+    struct Chunk {
+        std::size_t first, last;
+        FetchAhead next;
+    };
+
     template <int MR, int NV, class V>
-    CHARRNN_INLINE void block(std::size_t m, std::size_t v, std::size_t r0, std::size_t r1) const {
+    CHARRNN_INLINE void block(const OuterTerm<T>& term, std::size_t m, std::size_t v, Chunk& rows) const {
         V acc[MR][NV];
         CHARRNN_UNROLL
         for (int i = 0; i < MR; ++i) {
             CHARRNN_UNROLL
             for (int j = 0; j < NV; ++j)
-                acc[i][j] = r0 == 0 ? V::all(T(0))
-                                    : V::load(c.row(m + static_cast<std::size_t>(i)) +
-                                              (v + static_cast<std::size_t>(j)) * V::size);
+                acc[i][j] = rows.first == 0 ? V::all(T(0))
+                                            : V::load(term.c.row(m + static_cast<std::size_t>(i)) +
+                                                      (v + static_cast<std::size_t>(j)) * V::size);
         }
-        tile<MR, NV>(r1 - r0, a.row(r0) + m, 1, a.ld, b.row(r0) + v * V::size, b.ld, acc);
+        for (std::size_t r = rows.first; r < rows.last; r += stretch) {
+            rows.next.fetch();
+            tile<MR, NV>(std::min(stretch, rows.last - r), term.a.row(r) + m, 1, term.a.ld,
+                         b.row(r) + v * V::size, b.ld, acc);
+        }
         CHARRNN_UNROLL
         for (int i = 0; i < MR; ++i) {
             CHARRNN_UNROLL
             for (int j = 0; j < NV; ++j)
-                acc[i][j].store(c.row(m + static_cast<std::size_t>(i)) +
+                acc[i][j].store(term.c.row(m + static_cast<std::size_t>(i)) +
                                 (v + static_cast<std::size_t>(j)) * V::size);
         }
     }
 
     template <int NV, class Isa>
-    CHARRNN_INLINE void panel(std::size_t v, std::size_t r0, std::size_t r1) const {
+    CHARRNN_INLINE void panel(std::size_t v, Chunk& rows) const {
         using V = typename Isa::template pack<T>;
-        simd::for_each_row_tile<simd::TileShape<Isa>::rows>(
-            a.cols, [&]<int MR>(std::size_t m)
-                        __attribute__((always_inline)) { block<MR, NV, V>(m, v, r0, r1); });
+        for (const OuterTerm<T>& term : terms)
+            simd::for_each_row_tile<simd::TileShape<Isa>::rows>(
+                term.a.cols, [&]<int MR>(std::size_t m)
+                                 __attribute__((always_inline)) { block<MR, NV, V>(term, m, v, rows); });
         if (sums == nullptr) return;
         V s[NV];
         CHARRNN_UNROLL
         for (int j = 0; j < NV; ++j)
-            s[j] = r0 == 0 ? V::all(T(0)) : V::load(sums + (v + static_cast<std::size_t>(j)) * V::size);
-        for (std::size_t r = r0; r < r1; ++r) {
+            s[j] =
+                rows.first == 0 ? V::all(T(0)) : V::load(sums + (v + static_cast<std::size_t>(j)) * V::size);
+        for (std::size_t r = rows.first; r < rows.last; ++r) {
             CHARRNN_UNROLL
             for (int j = 0; j < NV; ++j)
                 s[j] = s[j] + V::load(b.row(r) + (v + static_cast<std::size_t>(j)) * V::size);
@@ -302,32 +381,47 @@ struct OuterKernel {
     template <class Isa>
     CHARRNN_INLINE void operator()(Isa) const {
         using V = typename Isa::template pack<T>;
-        constexpr int most = simd::TileShape<Isa>::vectors;
+        constexpr std::size_t most = simd::TileShape<Isa>::vectors;
+        constexpr std::size_t height = simd::TileShape<Isa>::rows;
         const std::size_t vectors = (b.cols + V::size - 1) / V::size;
         const auto [first, last] = outer_share(Isa::level, vectors, part);
-        // Chunks of rows whose panel stays in the first-level cache, and groups of columns whose part of C stays in
-        // the second-level one.
-        constexpr std::size_t chunk = 96;
-        const std::size_t group = std::max<std::size_t>(
-            1, (std::size_t{512} << 10U) / (std::max<std::size_t>(1, a.cols) * most * V::size * sizeof(T)));
-        for (std::size_t g = first; g < last; g += group * most)
-            for (std::size_t r0 = 0; r0 == 0 || r0 < b.rows; r0 += chunk)
-                columns<Isa>(g, std::min(last, g + group * most), r0, std::min(b.rows, r0 + chunk));
+        std::size_t depth = 0, tiles = 0;
+        for (const OuterTerm<T>& term : terms) {
+            depth += term.a.cols;
+            tiles += (term.a.cols + height - 1) / height;
+        }
+        const std::size_t group =
+            std::max<std::size_t>(1, group_bytes / (std::max<std::size_t>(1, depth) * most * V::bytes)) *
+            most;
+        for (std::size_t g0 = first; g0 < last; g0 += group) {
+            const std::size_t g1 = std::min(last, g0 + group);
+            for (std::size_t r0 = 0; r0 == 0 || r0 < b.rows; r0 += chunk) {
+                const std::size_t r1 = std::min(b.rows, r0 + chunk);
+                const std::size_t next = std::min(chunk, b.rows - r1);
+                const std::size_t calls =
+                    (g1 - g0 + most - 1) / most * tiles * ((r1 - r0 + stretch - 1) / stretch);
+                Chunk rows{r0, r1, {}};
+                rows.next.add(b.slice(r1, next).columns(g0 * V::size, (g1 - g0) * V::size));
+                for (const OuterTerm<T>& term : terms) rows.next.add(term.a.slice(r1, next));
+                rows.next.spread(calls);
+                columns<Isa>(g0, g1, rows);
+            }
+        }
     }
 
     template <class Isa>
-    CHARRNN_INLINE void columns(std::size_t first, std::size_t last, std::size_t r0, std::size_t r1) const {
+    CHARRNN_INLINE void columns(std::size_t first, std::size_t last, Chunk& rows) const {
         constexpr int most = simd::TileShape<Isa>::vectors;
         for (std::size_t v = first; v < last;) {
             const std::size_t left = last - v;
             if (left >= most) {
-                panel<most, Isa>(v, r0, r1);
+                panel<most, Isa>(v, rows);
                 v += most;
             } else if (most > 2 && left >= 2) {
-                panel<2, Isa>(v, r0, r1);
+                panel<2, Isa>(v, rows);
                 v += 2;
             } else {
-                panel<1, Isa>(v, r0, r1);
+                panel<1, Isa>(v, rows);
                 ++v;
             }
         }
@@ -336,12 +430,12 @@ struct OuterKernel {
 
 }  // namespace detail
 
-/// C = A^T B, the sum over rows of outer products, and sums = the column sums of B where not null; the share
-/// `part` of C's columns. A (R, M), B (R, N), C (M, N).
-template <class T>
-void matmul_outer(Simd level, View<const T> a, View<const T> b, View<T> c, T* sums = nullptr,
-                  Part part = {}) {
-    simd::dispatch(level, detail::OuterKernel<T>{a, b, c, sums, part});
+/// C = A^T B, the sum over rows of outer products, for each of the terms, and sums = the column sums of B where not
+/// null; the share `part` of C's columns. A (R, M), B (R, N), C (M, N).
+template <class T, std::size_t Terms>
+void matmul_outer(Simd level, const std::array<OuterTerm<T>, Terms>& terms, View<const T> b,
+                  T* sums = nullptr, Part part = {}) {
+    simd::dispatch(level, detail::OuterKernel<T, Terms>{terms, b, sums, part});
 }
 
 }  // namespace charrnn

@@ -214,8 +214,8 @@ class Dense {
                     tape.d_b_[j] += d(r, j);
                 }
         } else {
-            matmul_outer<T>(tape.level_, View<const T>(x.dense.data, rows, in_size(), x.dense.ld), d, d_w,
-                            tape.d_b_.data(), part);
+            const View<const T> in(x.dense.data, rows, in_size(), x.dense.ld);
+            matmul_outer<T, 1>(tape.level_, {{{in, d_w}}}, d, tape.d_b_.data(), part);
         }
         for (std::size_t i = 0; i < in_size(); ++i)
             std::copy(d_w.row(i) + first, d_w.row(i) + last, d_params.W.data() + i * out_size() + first);

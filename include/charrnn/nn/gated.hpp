@@ -267,23 +267,25 @@ class GatedTape {
     void prepare(const GatedParams<T>& p, Part part) {
         const View<const T> wi = view(p.Wi);
         const View<const T> wh = view(p.Wh);
+        const T* bias = p.b.data();
         wh_.pack(wh, part);
         if (plan_.ids)
             for (std::size_t i = part.begin(in_); i < part.end(in_); ++i) {
                 T* out = table_.data() + i * gate_ld_;
-                for (std::size_t v = 0; v < order_.size(); ++v)
-                    for (std::size_t j = 0; j < unit_; ++j) {
-                        const T w = j < order_[v].count ? wi(i, order_[v].first + j) : T(0);
-                        out[v * unit_ + j] =
-                            w + (j < bias_order_[v].count ? p.b(bias_order_[v].first + j) : T(0));
-                    }
+                const T* in = wi.row(i);
+                for (std::size_t v = 0; v < order_.size(); ++v, out += unit_) {
+                    const ColumnRun b = bias_order_[v], w = order_[v];
+                    copy_run(bias + b.first, b.count, out);
+                    for (std::size_t j = b.count; j < unit_; ++j) out[j] = T(0);
+                    for (std::size_t j = 0; j < w.count; ++j) out[j] += in[w.first + j];
+                }
             }
         else
             wi_.pack(wi, part);
         if (part.index == 0)
             for (std::size_t v = 0; v < bias_order_.size(); ++v)
                 for (std::size_t j = 0; j < unit_; ++j)
-                    bias_[v * unit_ + j] = j < bias_order_[v].count ? p.b(bias_order_[v].first + j) : T(0);
+                    bias_[v * unit_ + j] = j < bias_order_[v].count ? bias[bias_order_[v].first + j] : T(0);
         if (plan_.backward) wh_back_.pack_transposed(wh, hidden_order_, part);
         if (plan_.input_gradient) wi_back_.pack_transposed(wi, order_, part);
     }
@@ -347,19 +349,19 @@ class GatedTape {
         const View<T> d_wh(d_wh_.data(), width_, columns, gate_ld_);
         const View<T> d_wi(d_wi_.data(), in_, columns, gate_ld_);
         const Range share = outer_share(level_, bias_order_.size(), part);
-        matmul_outer<T>(level_, h, gates, d_wh, d_b_.data(), part);
-        if (plan_.ids)
+        if (plan_.ids) {
+            matmul_outer<T, 1>(level_, {{{h, d_wh}}}, gates, d_b_.data(), part);
             simd::dispatch(level_,
                            ScatterAdd<T>{d_wi, gates, x.ids, share.first * unit_, share.last * unit_});
-        else
-            matmul_outer<T>(level_, View<const T>(x.dense.data, rows, in_, x.dense.ld), gates, d_wi, nullptr,
-                            part);
-        for (std::size_t v = share.first; v < share.last; ++v) {
-            unpack(d_wh, hidden_order_[v], v, d.Wh);
-            unpack(d_wi, order_[v], v, d.Wi);
+        } else {
+            const View<const T> dense(x.dense.data, rows, in_, x.dense.ld);
+            matmul_outer<T, 2>(level_, {{{h, d_wh}, {dense, d_wi}}}, gates, d_b_.data(), part);
+        }
+        unpack(d_wh, hidden_order_, share, d.Wh);
+        unpack(d_wi, order_, share, d.Wi);
+        for (std::size_t v = share.first; v < share.last; ++v)
             for (std::size_t j = 0; j < bias_order_[v].count; ++j)
                 d.b(bias_order_[v].first + j) = d_b_[v * unit_ + j];
-        }
     }
 
     /// h of every step: (T * N, H).
@@ -410,9 +412,11 @@ class GatedTape {
                 std::copy(from, from + state_ld_, to);
         }
     }
-    void unpack(View<const T> from, const ColumnRun& run, std::size_t v, Matrix<T>& to) const {
+    void unpack(View<const T> from, const std::vector<ColumnRun>& order, Range share, Matrix<T>& to) const {
         for (std::size_t i = 0; i < from.rows; ++i)
-            std::copy_n(from.row(i) + v * unit_, run.count, to.data() + i * to.shape(1) + run.first);
+            for (std::size_t v = share.first; v < share.last; ++v)
+                copy_run(from.row(i) + v * unit_, order[v].count,
+                         to.data() + i * to.shape(1) + order[v].first);
     }
 
     Plan plan_;
