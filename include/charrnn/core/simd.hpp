@@ -121,11 +121,31 @@ struct Pack {
     CHARRNN_INLINE friend Pack where_positive(const Pack& x, const Pack& a, const Pack& b) {
         return {x.v > native{} ? a.v : b.v};
     }
-    /// The sum of the elements, in a fixed order.
+    /// The sum of the elements, in a fixed order: of halves, then of their halves.
     CHARRNN_INLINE friend T sum(const Pack& a) {
-        T s = a.v[0];
-        for (std::size_t i = 1; i < size; ++i) s += a.v[i];
-        return s;
+        if constexpr (Bytes > 16) {
+            return sum(a.half(0) + a.half(1));
+        } else {
+            T s = a.v[0];
+            for (std::size_t i = 1; i < size; ++i) s += a.v[i];
+            return s;
+        }
+    }
+    /// The largest element, where none is a NaN.
+    CHARRNN_INLINE friend T largest(const Pack& a) {
+        if constexpr (Bytes > 16) {
+            return largest(max(a.half(0), a.half(1)));
+        } else {
+            T s = a.v[0];
+            for (std::size_t i = 1; i < size; ++i) s = a.v[i] > s ? a.v[i] : s;
+            return s;
+        }
+    }
+    /// The lower half (0) or the upper one (1).
+    CHARRNN_INLINE Pack<T, Bytes / 2> half(int which) const {
+        Pack<T, Bytes / 2> r;
+        __builtin_memcpy(&r.v, reinterpret_cast<const char*>(&v) + which * (Bytes / 2), Bytes / 2);
+        return r;
     }
 };
 

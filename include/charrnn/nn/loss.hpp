@@ -99,7 +99,10 @@ struct CrossEntropyRows {
     CHARRNN_INLINE void operator()(Isa) const {
         using V = typename Isa::template pack<T>;
         const std::size_t whole = logits.cols / V::size * V::size;
-        const std::size_t rest = logits.cols - whole;
+        // 1 for each column in the last vector, 0 behind them, where there is room but no logit.
+        T counts[V::size];
+        for (std::size_t j = 0; j < V::size; ++j) counts[j] = whole + j < logits.cols ? T(1) : T(0);
+        const V real = V::load(counts);
         for (std::size_t t = 0; t < steps; ++t)
             for (std::size_t n = lanes.first; n < lanes.first + lanes.count; ++n) {
                 const std::size_t r = t * n_lanes + n;
@@ -110,13 +113,13 @@ struct CrossEntropyRows {
                     if (d != nullptr) std::fill(d, d + logits.cols, T(0));
                     continue;
                 }
-                T tail[V::size];  // the last columns, filled up with what has no weight
-                for (std::size_t j = 0; j < V::size; ++j)
-                    tail[j] = j < rest ? x[whole + j] : std::numeric_limits<T>::lowest();
-                V most = V::load(tail);
+                const bool more = whole < logits.cols;
+                const V tail =
+                    more ? where_positive(real, V::load(x + whole), V::all(std::numeric_limits<T>::lowest()))
+                         : V::all(std::numeric_limits<T>::lowest());
+                V most = tail;
                 for (std::size_t j = 0; j < whole; j += V::size) most = max(most, V::load(x + j));
-                T top = most.v[0];
-                for (std::size_t j = 1; j < V::size; ++j) top = most.v[j] > top ? most.v[j] : top;
+                const T top = largest(most);
                 const T at_target = x[targets[r]];
                 V total = V::all(T(0));
                 for (std::size_t j = 0; j < whole; j += V::size) {
@@ -124,7 +127,7 @@ struct CrossEntropyRows {
                     if (d != nullptr) e.store(d + j);
                     total = total + e;
                 }
-                const V e = simd::exp(V::load(tail) - V::all(top));
+                const V e = real * simd::exp(tail - V::all(top));
                 total = total + e;
                 const T all = sum(total);
                 losses[r] = std::log(static_cast<double>(all)) +
@@ -132,8 +135,7 @@ struct CrossEntropyRows {
                 if (d == nullptr) continue;
                 const V factor = V::all(scale / all);
                 for (std::size_t j = 0; j < whole; j += V::size) (V::load(d + j) * factor).store(d + j);
-                (e * factor).store(tail);
-                for (std::size_t j = 0; j < rest; ++j) d[whole + j] = tail[j];
+                if (more) (e * factor).store(d + whole);
                 d[targets[r]] -= scale;
             }
     }
