@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <new>
 
+#include "nn/instances.hpp"
+
 static std::atomic<long> allocations{0};
 
 static void* counted(std::size_t size, std::size_t alignment) {

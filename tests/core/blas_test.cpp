@@ -5,6 +5,8 @@
 
 #include <vector>
 
+namespace blas_test {
+
 using namespace charrnn;
 
 TEST_CASE_TEMPLATE("blas: the three products, written and added to", T, float, double) {
@@ -65,3 +67,5 @@ TEST_CASE("blas: the number of threads is put back, and the library has a name")
     CHECK(blas_name().find("OpenBLAS ") == 0);
     CHECK(blas_name().back() == ')');
 }
+
+}  // namespace blas_test

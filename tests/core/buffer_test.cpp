@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+namespace buffer_test {
+
 using namespace charrnn;
 
 static_assert(round_up(0, 8) == 0);
@@ -32,3 +34,5 @@ TEST_CASE("buffer: a row has room for whole vectors and an odd number of cache l
         CHECK(row_stride<double>(n) % 16 == 8);
     }
 }
+
+}  // namespace buffer_test

@@ -11,6 +11,8 @@
 #include <charrnn/core/random.hpp>
 #include "levels.hpp"
 
+namespace matmul_test {
+
 using namespace charrnn;
 
 namespace {
@@ -320,3 +322,5 @@ TEST_CASE("matmul: agrees with OpenBLAS to rounding") {
         CHECK(worst(d, want_d) < 2e-5F);
     }
 }
+
+}  // namespace matmul_test

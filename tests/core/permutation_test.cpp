@@ -4,6 +4,8 @@
 
 #include <vector>
 
+namespace permutation_test {
+
 using namespace charrnn;
 
 TEST_CASE("permutation: every element once, whatever the size") {
@@ -32,3 +34,5 @@ TEST_CASE("permutation: looks random, and seed and stream give others") {
     CHECK(as_b < 10);
     CHECK(as_c < 10);
 }
+
+}  // namespace permutation_test

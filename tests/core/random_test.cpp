@@ -7,6 +7,8 @@
 #include <random>
 #include <set>
 
+namespace random_test {
+
 using namespace charrnn;
 
 static_assert(std::uniform_random_bit_generator<Random>);
@@ -84,3 +86,5 @@ TEST_CASE("random: below gives each number as often") {
     }
     CHECK(std::abs(lower_third - 10'000) < 500);
 }
+
+}  // namespace random_test

@@ -8,6 +8,8 @@
 
 #include "levels.hpp"
 
+namespace simd_test {
+
 using namespace charrnn;
 
 namespace {
@@ -109,3 +111,5 @@ TEST_CASE("simd: the level in use is one that the processor has") {
     }
     CHECK(name(Simd::avx512) == "AVX-512");
 }
+
+}  // namespace simd_test

@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+namespace threads_test {
+
 using namespace charrnn;
 
 TEST_CASE("threads: every share runs once, each on its own thread [threads]") {
@@ -68,3 +70,5 @@ TEST_CASE("threads: none is an error") {
     CHECK_THROWS_WITH_AS(Team(0), "threads is 0: expected at least 1", value_error);
     CHECK(hardware_threads() >= 1);
 }
+
+}  // namespace threads_test

@@ -9,6 +9,8 @@
 #include <charrnn/core/simd.hpp>
 #include "levels.hpp"
 
+namespace vecmath_test {
+
 using namespace charrnn;
 
 namespace {
@@ -136,3 +138,5 @@ TEST_CASE_TEMPLATE("vecmath: an element does not depend on its place in the vect
                 CHECK(apply(level, f, std::vector<T>{x[i]}).front() == y[i]);
         }
 }
+
+}  // namespace vecmath_test

@@ -5,6 +5,8 @@
 #include <type_traits>
 #include <vector>
 
+namespace view_test {
+
 using namespace charrnn;
 
 static_assert(std::is_convertible_v<View<float>, View<const float>>);
@@ -47,3 +49,5 @@ TEST_CASE("view: groups of lanes and parts of work cover everything once") {
             CHECK(item == n);
         }
 }
+
+}  // namespace view_test

@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+namespace alphabet_test {
+
 using namespace charrnn;
 
 namespace {
@@ -229,3 +231,5 @@ TEST_CASE("alphabet: the text of single ids, as sampling writes it") {
           "a\xFF");
     CHECK(alphabet.decode(std::vector<std::uint32_t>{1, 0, 2}) == out);
 }
+
+}  // namespace alphabet_test

@@ -10,6 +10,8 @@
 
 #include <charrnn/data/chunk.hpp>
 
+namespace batches_test {
+
 using namespace charrnn;
 
 namespace {
@@ -293,3 +295,5 @@ TEST_CASE("batches: the number of lanes that is advised is the largest that work
         }
     }
 }
+
+}  // namespace batches_test

@@ -11,6 +11,8 @@
 #include <charrnn/data/alphabet.hpp>
 #include <charrnn/data/text.hpp>
 
+namespace chunk_test {
+
 using namespace charrnn;
 
 TEST_CASE("chunk: pieces of equal length, the last one shorter") {
@@ -88,3 +90,5 @@ TEST_CASE("chunk, batchseq, partition: the lengths of the Linux kernel experimen
     CHECK(windows[2'481].size() == 50);
     CHECK(windows.back().size() == 40);
 }
+
+}  // namespace chunk_test

@@ -9,6 +9,8 @@
 #include <charrnn/train/evaluate.hpp>
 #include "nn/instances.hpp"
 
+namespace documents_test {
+
 using namespace charrnn;
 
 static_assert(BatchSource<Documents<>>);
@@ -39,3 +41,5 @@ TEST_CASE("documents: the loss of a text is that of its documents one by one") {
     CHECK(evaluate(model, batches) != evaluate(model, Documents(batches, alphabet.id(U'|'))));
     CHECK_THROWS_AS(Documents(batches, 1000), value_error);
 }
+
+}  // namespace documents_test

@@ -10,6 +10,8 @@
 #include <charrnn/data/rows.hpp>
 #include <charrnn/data/text.hpp>
 
+namespace facts_test {
+
 // What the fastai course prints of Nietzsche's text. A twin of a few characters is tested always, the text itself where
 // the environment variable CHARRNN_DATA names a folder that holds nietzsche.txt.
 
@@ -67,3 +69,5 @@ TEST_CASE("facts: Nietzsche") {
                           {.lanes = 64, .window = 8});
     CHECK(batches.windows() == 965);  // the course's 963 leave out the last two, one of which is cut short
 }
+
+}  // namespace facts_test

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+namespace ids_test {
+
 using namespace charrnn;
 
 TEST_CASE_TEMPLATE("ids: the same in every width", Id, std::uint8_t, std::uint16_t, std::uint32_t) {
@@ -32,3 +34,5 @@ TEST_CASE("ids: none") {
     CHECK(Ids().empty());
     CHECK(Ids().width() == 1);
 }
+
+}  // namespace ids_test

@@ -4,6 +4,8 @@
 
 #include <vector>
 
+namespace jittered_test {
+
 using namespace charrnn;
 
 TEST_CASE("jittered: windows of random lengths that follow on, other cuts in each epoch") {
@@ -41,3 +43,5 @@ TEST_CASE("jittered: windows of random lengths that follow on, other cuts in eac
     CHECK_THROWS_AS(source.fill(source.windows(), batch), value_error);
     CHECK_THROWS_AS(batches.fill_steps(batches.steps(), 1, batch), value_error);
 }
+
+}  // namespace jittered_test

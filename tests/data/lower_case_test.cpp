@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+namespace lower_case_test {
+
 using namespace charrnn;
 
 TEST_CASE("lower case: Latin, Greek and Cyrillic letters, and nothing else") {
@@ -11,3 +13,5 @@ TEST_CASE("lower case: Latin, Greek and Cyrillic letters, and nothing else") {
     CHECK(lower_case(Text::from_string("A\xFFÄ")).bytes() == "a\xFFä");
     CHECK(lower_case(Text()).empty());
 }
+
+}  // namespace lower_case_test

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <limits>
 
+namespace onehot_test {
+
 using namespace charrnn;
 
 namespace {
@@ -39,3 +41,5 @@ TEST_CASE("onecold: wrong widths and NaN are refused") {
     CHECK_THROWS_WITH_AS(onecold(Matrix<float>{{1, 0, 0, 0, 0}, {0, nan, 0, 0, 0}}, alphabet),
                          "onecold: row 1 holds a NaN at 1", numeric_error);
 }
+
+}  // namespace onehot_test

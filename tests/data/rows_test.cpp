@@ -14,6 +14,8 @@
 #include <charrnn/train/trainer.hpp>
 #include "nn/instances.hpp"
 
+namespace rows_test {
+
 using namespace charrnn;
 
 namespace {
@@ -142,3 +144,5 @@ TEST_CASE("rows: a run that was resumed reads the same rows") {
     for (std::size_t i = 0; i < wanted.size(); ++i)
         CHECK(std::equal(wanted[i].begin(), wanted[i].end(), got[i].begin()));
 }
+
+}  // namespace rows_test

@@ -7,6 +7,8 @@
 
 #include <charrnn/data/batches.hpp>
 
+namespace shuffled_test {
+
 using namespace charrnn;
 
 TEST_CASE("shuffled windows: every window once, one in twenty held out, each from a zero state") {
@@ -35,3 +37,5 @@ TEST_CASE("shuffled windows: every window once, one in twenty held out, each fro
     CHECK_THROWS_AS(shuffled_windows(batches, 1), value_error);
     CHECK_THROWS_AS((ShuffledWindows<Batches>(batches, {100})), value_error);
 }
+
+}  // namespace shuffled_test

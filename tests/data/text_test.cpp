@@ -12,6 +12,8 @@
 #include <string_view>
 #include <thread>
 
+namespace text_test {
+
 using namespace charrnn;
 
 namespace {
@@ -190,3 +192,5 @@ TEST_CASE("text: a binary file is refused as UTF-8 and read as bytes") {
         data_error);
     CHECK(read_text(path, Encoding::bytes).bytes() == bytes);
 }
+
+}  // namespace text_test

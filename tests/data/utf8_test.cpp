@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+namespace utf8_test {
+
 using namespace charrnn;
 
 namespace {
@@ -210,3 +212,5 @@ TEST_CASE("utf8: characters as messages name them") {
     CHECK(printable(0xE9, Encoding::bytes) == "byte 0xE9");
     CHECK(printable(U'a', Encoding::bytes) == "'a'");
 }
+
+}  // namespace utf8_test

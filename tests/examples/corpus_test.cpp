@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+namespace corpus_test {
+
 namespace fs = std::filesystem;
 
 namespace {
@@ -121,3 +123,5 @@ TEST_CASE("the headers of this machine are a corpus") {
     CHECK(text.train.size() > 3'000'000);
     CHECK(text.valid.size() > 100'000);
 }
+
+}  // namespace corpus_test

@@ -9,6 +9,8 @@
 #include "levels.hpp"
 #include "model.hpp"
 
+namespace golden_test {
+
 // PyTorch's numbers: an implementation that has nothing in common with this one, nor with the naive twins.
 
 using namespace charrnn;
@@ -124,3 +126,5 @@ TEST_CASE("golden: the row of a symbol that a window does not read has no gradie
 }
 
 TEST_CASE("golden: a missing file is an error") { CHECK_THROWS_AS(Golden::load("no/such/file"), io_error); }
+
+}  // namespace golden_test

@@ -12,6 +12,8 @@
 #include "simulated_disk.hpp"
 #include "temporary_folder.hpp"
 
+namespace atomic_file_test {
+
 using namespace charrnn;
 
 namespace {
@@ -219,3 +221,5 @@ TEST_CASE("the simulated disk does lose what was not synchronised") {
     }
     CHECK(damaged > 50);
 }
+
+}  // namespace atomic_file_test

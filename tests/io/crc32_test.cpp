@@ -3,6 +3,8 @@
 #include <charrnn/io/crc32.hpp>
 #include <string>
 
+namespace crc32_test {
+
 using namespace charrnn;
 
 TEST_CASE("the check value of CRC-32, and any way of cutting the bytes") {
@@ -15,3 +17,5 @@ TEST_CASE("the check value of CRC-32, and any way of cutting the bytes") {
     for (std::size_t cut = 0; cut <= longer.size(); cut += 13)
         CHECK(crc32(longer.data() + cut, longer.size() - cut, crc32(longer.data(), cut)) == whole);
 }
+
+}  // namespace crc32_test

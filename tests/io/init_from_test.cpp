@@ -12,6 +12,8 @@
 #include "nn/instances.hpp"
 #include "temporary_folder.hpp"
 
+namespace init_from_test {
+
 using namespace charrnn;
 
 namespace {
@@ -105,3 +107,5 @@ TEST_CASE("a saver saves when it is due, and a save that fails is said and stops
     CHECK(said[0].find("not saved: /nowhere/run: cannot be written") == 0);
     CHECK(!failing.save());
 }
+
+}  // namespace init_from_test

@@ -10,6 +10,8 @@
 #include "nn/instances.hpp"
 #include "temporary_folder.hpp"
 
+namespace model_file_test {
+
 using namespace charrnn;
 
 namespace {
@@ -218,3 +220,5 @@ TEST_CASE("what cannot be saved says why, and the file stays as it was") {
     CHECK_THROWS_AS(save(s.path, s.model, Alphabet(Text::from_string("ab"))), shape_error);
     CHECK(TensorFile::read(s.path).metadata() == before);
 }
+
+}  // namespace model_file_test

@@ -10,6 +10,8 @@
 #include "golden/golden.hpp"
 #include "nn/instances.hpp"
 
+namespace pytorch_test {
+
 using namespace charrnn;
 
 namespace {
@@ -119,3 +121,5 @@ TEST_CASE("what cannot be imported says which tensor, and why") {
         has(d.refusal(), "'norm.bias' belongs to no module");
     }
 }
+
+}  // namespace pytorch_test

@@ -10,6 +10,8 @@
 
 #include "temporary_folder.hpp"
 
+namespace safetensors_test {
+
 using namespace charrnn;
 
 namespace {
@@ -288,3 +290,5 @@ TEST_CASE("a file that is not there, or not a file, is an io_error that says so"
     write_atomically(folder.path() + "/good", sound());
     CHECK(TensorFile::read(folder.path() + "/good").tensors().size() == 2);
 }
+
+}  // namespace safetensors_test

@@ -8,6 +8,8 @@
 #include "charrnn/nn/runner.hpp"
 #include "nn/instances.hpp"
 
+namespace chain_test {
+
 using namespace charrnn;
 
 using Small = Chain<Recur<LSTMCell>, Recur<LSTMCell>, Dense<float>, Softmax>;
@@ -99,3 +101,5 @@ TEST_CASE("chain: a copy is its own, and a cast keeps the values") {
     CHECK(twin.layer<2>().params().W(5, 6) == static_cast<double>(model.layer<2>().params().W(5, 6)));
     CHECK(printed(twin) == printed(model));
 }
+
+}  // namespace chain_test

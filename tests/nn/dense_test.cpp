@@ -7,6 +7,8 @@
 #include "levels.hpp"
 #include "nn/run.hpp"
 
+namespace dense_test {
+
 using namespace charrnn;
 using test::How;
 
@@ -100,3 +102,5 @@ TEST_CASE("dense: prints as it is written, starts at Glorot and zero, and refuse
                          value_error);
     CHECK_THROWS_AS(Dense(3, 0), value_error);
 }
+
+}  // namespace dense_test

@@ -14,6 +14,8 @@
 #include <charrnn/train/trainer.hpp>
 #include "nn/run.hpp"
 
+namespace dropout_test {
+
 using namespace charrnn;
 
 static_assert(Layer<Dropout<>> && Layer<Dropout<double>>);
@@ -128,3 +130,5 @@ TEST_CASE("dropout: prints as it is written, and bad settings say so") {
           "Chain(Embedding(9, 3), Recur(LSTMCell(3, 4)), Dropout(4, 0.5), Recur(LSTMCell(4, 4)), "
           "Dropout(4, 0.5), Dense(4, 9), softmax)");
 }
+
+}  // namespace dropout_test

@@ -8,6 +8,8 @@
 #include <charrnn/nn/model.hpp>
 #include "nn/run.hpp"
 
+namespace embedding_test {
+
 using namespace charrnn;
 
 static_assert(Layer<Embedding<>> && Layer<Embedding<double>>);
@@ -69,3 +71,5 @@ TEST_CASE("embedding: rows of numbers are refused, and so is a place inside a mo
     const Chain late(Dense(7, 7, random), Embedding(7, 5, random));
     CHECK_THROWS_AS((void)late.stages(Plan{.extent = {1, 1}}), shape_error);
 }
+
+}  // namespace embedding_test

@@ -11,6 +11,8 @@
 #include "charrnn/nn/model.hpp"
 #include "nn/instances.hpp"
 
+namespace gradient_check_test {
+
 // A Model throughout: it shares every kernel with Chain, and is one type whatever its layers.
 
 using namespace charrnn;
@@ -184,3 +186,5 @@ TEST_CASE("gradient check: the report says what is wrong") {
     out << GradientReport{{{"layers.0.W", 1e-9, true}, {"layers.0.b", 0.5, false}}};
     CHECK(out.str() == "  ok     layers.0.W  1e-09\n  WRONG  layers.0.b  0.5\n");
 }
+
+}  // namespace gradient_check_test

@@ -8,6 +8,8 @@
 #include "levels.hpp"
 #include "nn/run.hpp"
 
+namespace gru_test {
+
 // PyTorch's numbers for the GRU are compared in tests/golden.
 
 using namespace charrnn;
@@ -97,3 +99,5 @@ TEST_CASE("gru: prints as it is written, counts its parameters, and has a name")
     CHECK_THROWS_WITH_AS(Recur(GRUCell{0, 4}),
                          "GRUCell(0, 4): expected an input and an output width of at least 1", value_error);
 }
+
+}  // namespace gru_test

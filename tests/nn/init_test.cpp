@@ -9,6 +9,8 @@
 #include <charrnn/nn/model.hpp>
 #include "nn/instances.hpp"
 
+namespace init_test {
+
 using namespace charrnn;
 
 namespace {
@@ -144,3 +146,5 @@ TEST_CASE("init: PyTorch's first values, in a Chain and a Model") {
     init::pytorch(two, b);
     CHECK(std::equal(one.parameters()[3].begin(), one.parameters()[3].end(), two.parameters()[3].begin()));
 }
+
+}  // namespace init_test

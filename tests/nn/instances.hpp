@@ -3,6 +3,7 @@
 #include <charrnn/nn/chain.hpp>
 #include <charrnn/nn/dropout.hpp>
 #include <charrnn/nn/embedding.hpp>
+#include <charrnn/nn/model.hpp>
 #include <charrnn/nn/runner.hpp>
 
 /// @file
@@ -23,3 +24,5 @@ extern template class charrnn::StageOf<charrnn::Dropout<float>>;
 extern template class charrnn::StageOf<charrnn::Dropout<double>>;
 extern template class charrnn::Runner<float>;
 extern template class charrnn::Runner<double>;
+extern template class charrnn::Registry<float>;
+extern template class charrnn::Registry<double>;

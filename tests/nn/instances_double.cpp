@@ -7,3 +7,4 @@ template class charrnn::StageOf<charrnn::Dense<double>>;
 template class charrnn::StageOf<charrnn::Embedding<double>>;
 template class charrnn::StageOf<charrnn::Dropout<double>>;
 template class charrnn::Runner<double>;
+template class charrnn::Registry<double>;

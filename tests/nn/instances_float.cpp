@@ -7,3 +7,4 @@ template class charrnn::StageOf<charrnn::Dense<float>>;
 template class charrnn::StageOf<charrnn::Embedding<float>>;
 template class charrnn::StageOf<charrnn::Dropout<float>>;
 template class charrnn::Runner<float>;
+template class charrnn::Registry<float>;

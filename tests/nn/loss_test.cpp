@@ -10,6 +10,8 @@
 #include <charrnn/core/random.hpp>
 #include "levels.hpp"
 
+namespace loss_test {
+
 using namespace charrnn;
 
 namespace {
@@ -184,3 +186,5 @@ TEST_CASE("loss: targets that do not fit are named") {
                          "cross_entropy: target 3 in row 1, expected less than V = 3", shape_error);
     CHECK_THROWS_AS(cross_entropy_probabilities(x, TargetIds{7, 0}), shape_error);
 }
+
+}  // namespace loss_test

@@ -5,6 +5,8 @@
 #include "charrnn/nn/runner.hpp"
 #include "nn/instances.hpp"
 
+namespace model_test {
+
 using namespace charrnn;
 
 namespace {
@@ -82,3 +84,5 @@ TEST_CASE("model: errors") {
     m.add(softmax);
     CHECK_THROWS_WITH_AS(m.add(Dense(5, 7)), "Model: a layer after softmax: Dense(5, 7)", shape_error);
 }
+
+}  // namespace model_test

@@ -11,6 +11,8 @@
 #include "levels.hpp"
 #include "nn/run.hpp"
 
+namespace recur_test {
+
 using namespace charrnn;
 using test::How;
 
@@ -233,3 +235,5 @@ TEST_CASE("recur: cast keeps the values") {
     CHECK(twin.params().Wi(3, 2) == static_cast<double>(layer.params().Wi(3, 2)));
     CHECK(twin.cast<float>().params().Wh == layer.params().Wh);
 }
+
+}  // namespace recur_test

@@ -9,6 +9,8 @@
 #include "levels.hpp"
 #include "nn/instances.hpp"
 
+namespace runner_test {
+
 using namespace charrnn;
 
 static_assert(!std::is_constructible_v<Stateful<Model<float>>, Model<float>&&>,
@@ -167,3 +169,5 @@ TEST_CASE("runner: a shorter window in the room of a longer one, and nothing lef
     CHECK(gradients(9, false) == exact);
     CHECK(gradients(9, true) == exact);
 }
+
+}  // namespace runner_test

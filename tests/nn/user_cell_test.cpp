@@ -10,6 +10,8 @@
 #include "levels.hpp"
 #include "nn/run.hpp"
 
+namespace user_cell_test {
+
 // Cells that the library does not know, of both kinds.
 
 using namespace charrnn;
@@ -222,3 +224,5 @@ TEST_CASE("user's cell: joins the registry under a name, and a Model") {
                          "no layer is called 'gruu': expected one of dense, embedding, gru, lstm, mgu, rnn",
                          value_error);
 }
+
+}  // namespace user_cell_test

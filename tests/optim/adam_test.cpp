@@ -7,6 +7,8 @@
 #include <charrnn/nn/layer.hpp>
 #include "optim/update.hpp"
 
+namespace adam_test {
+
 // Ten steps of PyTorch's Adam are compared in tests/train/golden_test.cpp.
 
 using namespace charrnn;
@@ -38,3 +40,5 @@ TEST_CASE("Adam: prints as it is written") {
     CHECK(printed(Adam(0.002)) == "Adam(0.002, (0.9, 0.999))");
     CHECK(printed(AdamW(0.002, 0.125)) == "AdamW(0.002, (0.9, 0.999), weight_decay 0.125)");
 }
+
+}  // namespace adam_test

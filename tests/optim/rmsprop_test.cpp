@@ -7,6 +7,8 @@
 #include <charrnn/nn/layer.hpp>
 #include "optim/update.hpp"
 
+namespace rmsprop_test {
+
 using namespace charrnn;
 
 static_assert(Optimiser<RMSProp>);
@@ -25,3 +27,5 @@ TEST_CASE("RMSProp: agrees with its formula, with weight decay too") {
 }
 
 TEST_CASE("RMSProp: prints as it is written") { CHECK(printed(RMSProp(0.5, 0.75)) == "RMSProp(0.5, 0.75)"); }
+
+}  // namespace rmsprop_test

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <vector>
 
+namespace schedule_test {
+
 using namespace charrnn;
 
 namespace {
@@ -85,3 +87,5 @@ TEST_CASE("schedule: settings that mean nothing are errors") {
     CHECK_THROWS_WITH_AS((void)constant(-1)(4, epoch),
                          "schedule: the factor of step 4 is -1.000000, expected 0 or more", value_error);
 }
+
+}  // namespace schedule_test

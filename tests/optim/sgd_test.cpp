@@ -5,6 +5,8 @@
 #include <charrnn/nn/layer.hpp>
 #include "optim/update.hpp"
 
+namespace sgd_test {
+
 using namespace charrnn;
 
 static_assert(Optimiser<SGD>);
@@ -29,3 +31,5 @@ TEST_CASE("SGD: prints as it is written") {
     CHECK(printed(SGD(0.5, {.momentum = 0.9, .nesterov = true, .weight_decay = 0.25})) ==
           "SGD(0.5, nesterov 0.9, weight_decay 0.25)");
 }
+
+}  // namespace sgd_test

@@ -12,6 +12,8 @@
 #include "nn/instances.hpp"
 #include "temporary_folder.hpp"
 
+namespace checkpoint_test {
+
 using namespace charrnn;
 
 namespace {
@@ -320,3 +322,5 @@ TEST_CASE("a log is cut back to the mark and goes on; a shorter one is refused; 
     { CsvLog log(path, mark); }
     CHECK(contents(path) == "step,epoch,chars,seconds,train_loss,probe_loss,val_loss,lr\n" + mark.row);
 }
+
+}  // namespace checkpoint_test

@@ -8,6 +8,8 @@
 
 #include "temporary_folder.hpp"
 
+namespace checkpoints_test {
+
 using namespace charrnn;
 
 namespace {
@@ -89,3 +91,5 @@ TEST_CASE("a prefix without a name, a folder that is not there") {
     CHECK_THROWS_AS(Checkpoints("/nowhere/run"), io_error);
     CHECK_THROWS_AS(Checkpoints("run", {.last = 0}), value_error);
 }
+
+}  // namespace checkpoints_test

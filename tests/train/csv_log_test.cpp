@@ -6,6 +6,8 @@
 #include <fstream>
 #include <sstream>
 
+namespace csv_log_test {
+
 using namespace charrnn;
 
 TEST_CASE("the log has a row a step, blank where nothing was measured") {
@@ -53,3 +55,5 @@ TEST_CASE("a log that cannot be written says so, and why") {
         CHECK(std::string(e.what()).find("No space left on device") != std::string::npos);
     }
 }
+
+}  // namespace csv_log_test

@@ -8,6 +8,8 @@
 
 #include "nn/instances.hpp"
 
+namespace golden_checkpoint_test {
+
 using namespace charrnn;
 
 // Made by version 0.1.0: one layer of width 2 on "abcabba cab", 2 lanes, windows of 2, three steps of Adam(0.01) from
@@ -34,3 +36,5 @@ TEST_CASE("checkpoints of released versions load, write the same text, and go on
               doctest::Approx(cell == "lstm" ? 1.37877204 : 1.86577429).epsilon(1e-5));
     }
 }
+
+}  // namespace golden_checkpoint_test

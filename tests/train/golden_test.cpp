@@ -8,6 +8,8 @@
 #include "golden/model.hpp"
 #include "nn/instances.hpp"
 
+namespace train_golden_test {
+
 using namespace charrnn;
 using namespace charrnn::test;
 
@@ -73,3 +75,5 @@ TEST_CASE("clipping scales to exactly the norm asked for") {
     // PyTorch divides by the norm plus 1e-6, so its run is a little off ours, and no more than that.
     check_run<double>("lstm_clip", "lstm", "torch.", 1e-6, 0.5);
 }
+
+}  // namespace train_golden_test

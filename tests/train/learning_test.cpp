@@ -7,6 +7,8 @@
 
 #include "nn/instances.hpp"
 
+namespace learning_test {
+
 // Schedules, rates by layer, clipping by value and early stopping, at work in a Trainer.
 
 using namespace charrnn;
@@ -192,3 +194,5 @@ TEST_CASE("early stopping: after some losses in a row without a better one") {
     CHECK(trainer.run(epochs(50)) == Stop::requested);
     CHECK(trainer.state().epoch == 3);
 }
+
+}  // namespace learning_test

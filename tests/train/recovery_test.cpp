@@ -12,6 +12,8 @@
 
 #include "nn/instances.hpp"
 
+namespace recovery_test {
+
 using namespace charrnn;
 
 namespace {
@@ -118,3 +120,5 @@ TEST_CASE("what does not get better is given up with a clear error, at a good st
     CHECK_THROWS_AS(Recovery(trainer, {.factor = 1}), value_error);
     CHECK_THROWS_AS(Recovery(trainer, {.every = 0}), value_error);
 }
+
+}  // namespace recovery_test

@@ -6,6 +6,8 @@
 
 #include "nn/instances.hpp"
 
+namespace sample_test {
+
 using namespace charrnn;
 
 namespace {
@@ -205,3 +207,5 @@ TEST_CASE("scoring: in one pass, in windows of any length, and character by char
     }
     CHECK(total / static_cast<double>(ids.size() - 1) == doctest::Approx(whole).epsilon(1e-5));
 }
+
+}  // namespace sample_test

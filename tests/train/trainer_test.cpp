@@ -10,6 +10,8 @@
 
 #include "nn/instances.hpp"
 
+namespace trainer_test {
+
 using namespace charrnn;
 using namespace std::chrono_literals;
 
@@ -288,3 +290,5 @@ TEST_CASE("settings out of range get a sentence") {
 static_assert(!std::is_constructible_v<Trainer<Model<>, Adam, Batches>, Model<>&&, Adam, Batches>,
               "a temporary model must not compile");
 static_assert(std::is_constructible_v<Trainer<Model<>, Adam, Batches>, Model<>&, Adam, Batches>);
+
+}  // namespace trainer_test

@@ -17,7 +17,9 @@
 
 /// Before all that a kernel calls: it is compiled within the kernel, for the kernel's instructions.
 #define CHARRNN_INLINE [[gnu::always_inline]] inline
-#if defined(__clang__)
+#if defined(CHARRNN_UNROLL)
+// Defined as nothing, the loops stay loops: compiled sooner, for a build that is not to be fast.
+#elif defined(__clang__)
 #define CHARRNN_UNROLL _Pragma("clang loop unroll(full)")
 #else
 /// Before a loop of fixed, small length over registers.

@@ -201,36 +201,7 @@ class Registry {
     using MakeFromSpec = std::function<AnyLayer<T>(const LayerSpec& spec, Random& random)>;
 
     /// The registry of the program.
-    static Registry& instance() {
-        static Registry registry = [] {
-            Registry r;
-            r.add("lstm",
-                  [](std::size_t in, std::size_t out, Random& random) { return LSTM<T>(in, out, random); });
-            r.add("gru",
-                  [](std::size_t in, std::size_t out, Random& random) { return GRU<T>(in, out, random); });
-            r.add("rnn", [](std::size_t in, std::size_t out, Random& random) {
-                return RNN<T>(in, out, activation::tanh, random);
-            });
-            r.add("rnn", [](const LayerSpec& s, Random& random) {
-                return RNN<T>(s.in, s.out, activation::named(s.option("activation", "tanh")), random);
-            });
-            r.add("embedding", [](std::size_t in, std::size_t out, Random& random) {
-                return Embedding<T>(in, out, random);
-            });
-            r.add("dropout", [](const LayerSpec& s, Random&) {
-                return Dropout<T>(s.out, std::stod(s.option("p", "0.5")),
-                                  s.option("mask", "each_step") == "each_window" ? DropoutMask::each_window
-                                                                                 : DropoutMask::each_step);
-            });
-            r.add("dense",
-                  [](std::size_t in, std::size_t out, Random& random) { return Dense<T>(in, out, random); });
-            r.add("dense", [](const LayerSpec& s, Random& random) {
-                return Dense<T>(s.in, s.out, activation::named(s.option("activation", "identity")), random);
-            });
-            return r;
-        }();
-        return registry;
-    }
+    static Registry& instance();
 
     /// Give a name to a way of making layers; an older one of that name is replaced.
     void add(const std::string& name, Make make) { makers_[name] = std::move(make); }
@@ -271,6 +242,37 @@ class Registry {
     std::map<std::string, Make> makers_;
     std::map<std::string, MakeFromSpec> from_spec_;
 };
+
+// Outside its class, and so not inline: an extern template declaration then spares a translation unit the layers.
+template <class T>
+Registry<T>& Registry<T>::instance() {
+    static Registry registry = [] {
+        Registry r;
+        r.add("lstm",
+              [](std::size_t in, std::size_t out, Random& random) { return LSTM<T>(in, out, random); });
+        r.add("gru", [](std::size_t in, std::size_t out, Random& random) { return GRU<T>(in, out, random); });
+        r.add("rnn", [](std::size_t in, std::size_t out, Random& random) {
+            return RNN<T>(in, out, activation::tanh, random);
+        });
+        r.add("rnn", [](const LayerSpec& s, Random& random) {
+            return RNN<T>(s.in, s.out, activation::named(s.option("activation", "tanh")), random);
+        });
+        r.add("embedding",
+              [](std::size_t in, std::size_t out, Random& random) { return Embedding<T>(in, out, random); });
+        r.add("dropout", [](const LayerSpec& s, Random&) {
+            return Dropout<T>(s.out, std::stod(s.option("p", "0.5")),
+                              s.option("mask", "each_step") == "each_window" ? DropoutMask::each_window
+                                                                             : DropoutMask::each_step);
+        });
+        r.add("dense",
+              [](std::size_t in, std::size_t out, Random& random) { return Dense<T>(in, out, random); });
+        r.add("dense", [](const LayerSpec& s, Random& random) {
+            return Dense<T>(s.in, s.out, activation::named(s.option("activation", "identity")), random);
+        });
+        return r;
+    }();
+    return registry;
+}
 
 /// What char_rnn can add to the usual model.
 struct CharRnnOptions {
