@@ -8,39 +8,13 @@
 #include <string>
 #include <vector>
 
-#include "nn/instances.hpp"
+#include "train/setting.hpp"
 
 using namespace charrnn;
+using test::Setting, test::values;
 using namespace std::chrono_literals;
 
 namespace {
-
-/// A text with some structure: words from a small list in a fixed random order.
-Text words(std::size_t characters, std::uint64_t seed = 1) {
-    const char* list[] = {"int ", "return ", "if (x)\n", "\t{ ", "} ", "for ", "static ", "void\n", "= 0; "};
-    Random random(seed);
-    std::string s;
-    while (s.size() < characters) s += list[random.below(9)];
-    s.resize(characters);
-    return Text::from_string(s);
-}
-
-std::vector<float> values(Model<>& model) {
-    std::vector<float> all;
-    for (const auto& p : model.parameters()) all.insert(all.end(), p.data, p.data + p.size);
-    return all;
-}
-
-struct Setting {
-    Text text = words(3000);
-    Alphabet alphabet{text, U'\v'};
-
-    [[nodiscard]] Model<> model(const std::string& cell = "lstm") const {
-        Random random(7);
-        return char_rnn(cell, alphabet.size(), 20, 2, random);
-    }
-    [[nodiscard]] Batches batches() const { return Batches(text, alphabet, {.lanes = 12, .window = 10}); }
-};
 
 /// The losses of so many steps.
 template <class Between>
