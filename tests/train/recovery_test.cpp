@@ -4,6 +4,7 @@
 #include <charrnn/data/batches.hpp>
 #include <charrnn/nn/model.hpp>
 #include <charrnn/optim/adam.hpp>
+#include <charrnn/optim/sgd.hpp>
 #include <charrnn/train/recovery.hpp>
 #include <cmath>
 #include <limits>
@@ -82,6 +83,18 @@ TEST_CASE("an exploding loss: back, slower, and on to the end") {
     CHECK(seen[0].attempt == 1);
     CHECK(trainer.state().lr == doctest::Approx(seen.back().learning_rate));
     CHECK(trainer.progress().loss < 3);
+}
+
+TEST_CASE("a loss that explodes at once is seen too") {
+    Setting s;
+    Trainer trainer(s.trained, SGD(1e6), s.batches());
+    Recovery recovery(trainer);
+    CHECK_THROWS_WITH_AS(recovery.run(steps(5)), doctest::Contains("the loss has exploded"), numeric_error);
+    CHECK(trainer.state().step == 0);
+    Setting again;
+    Trainer blind(again.trained, SGD(1e6), again.batches());
+    Recovery never(blind, {.explosion = 0});
+    CHECK(never.run(steps(5)) == Stop::done);
 }
 
 TEST_CASE("what does not get better is given up with a clear error, at a good state") {

@@ -1,4 +1,6 @@
 #include <doctest/doctest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <charrnn/charrnn.hpp>
@@ -153,6 +155,33 @@ TEST_CASE("Ctrl-C stops between two steps and leaves the model usable") {
     CHECK(trainer.run(epochs(100)) == Stop::requested);
     CHECK(trainer.state().step == 5);
     CHECK(sample(model, s.alphabet, 20).size() == 20);
+}
+
+TEST_CASE("a second Ctrl-C or SIGTERM ends the program at once") {
+    for (const int first : {SIGINT, SIGTERM})
+        for (const int second : {SIGINT, SIGTERM}) {
+            const pid_t child = ::fork();
+            if (child == 0) {
+                const InterruptGuard guard;
+                std::raise(first);
+                if (InterruptGuard::signal() != first) ::_exit(1);
+                std::raise(second);
+                ::_exit(2);
+            }
+            int status = 0;
+            REQUIRE(::waitpid(child, &status, 0) == child);
+            CHECK(WIFSIGNALED(status));
+            CHECK(WTERMSIG(status) == second);
+        }
+}
+
+TEST_CASE("a validation that is asked to stop has no loss") {
+    const Setting s;
+    const Model<> model = s.model();
+    std::size_t asked = 0;
+    CHECK(std::isnan(evaluate(model, s.batches(), 1, [&] { return ++asked == 3; })));
+    CHECK(asked == 3);
+    CHECK(evaluate(model, s.batches(), 1, [] { return false; }) == evaluate(model, s.batches(), 1));
 }
 
 TEST_CASE("callbacks on a throttle come, but not more often than asked") {
