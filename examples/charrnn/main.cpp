@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <charrnn/charrnn.hpp>
+#include <cmath>
 #include <iostream>
 #include <optional>
 
@@ -19,7 +20,7 @@ static Schedule schedule(const Options& o) {
 
 static LoadedModel<> make_model(const Options& o, const Alphabet& alphabet) {
     Random random(o.seed);
-    if (!o.resume.empty()) return load_model(o.resume);
+    if (!o.resume.empty()) return load_run(o.resume, alphabet);
     if (!o.init_from.empty())
         return init_from(o.init_from, alphabet, o.extend ? NewCharacters::extend : NewCharacters::refuse,
                          random);
@@ -47,8 +48,14 @@ static void train(const Options& o, Optimiser optimiser) {
                     {.clip = o.clip, .threads = o.threads, .seed = o.seed, .schedule = schedule(o)});
     std::optional<Resumed> resumed;
     if (!o.resume.empty()) resumed = resume(o.resume, trainer);
-    if (resumed)
+    if (resumed) {
+        if (o.settings.changed.count("--lr") > 0) {
+            std::cout << "the learning rate: " << trainer.state().lr << " when the run was saved, " << o.lr
+                      << " now\n";
+            trainer.set_lr(o.lr);
+        }
         for (const std::string& difference : resumed->differences) std::cout << difference << '\n';
+    }
 
     std::optional<CsvLog> log;
     if (!o.log.empty() && resumed && resumed->extra.log)
@@ -57,7 +64,13 @@ static void train(const Options& o, Optimiser optimiser) {
         log.emplace(o.log);
     Saver saver(o.model_file, trainer, alphabet, {.seconds = o.every});
     if (resumed) saver.extra = resumed->extra;
+    saver.extra.notes = o.settings.all;
     if (log) saver.log = &*log;
+    std::optional<Checkpoints> kept;
+    if (o.keep > 0) {
+        kept.emplace(kept_prefix(o.model_file), Checkpoints::Keep{.last = o.keep, .best = 1});
+        saver.kept = &*kept;
+    }
     ProgressBar bar;
     std::optional<EarlyStopping> stopping;
     if (o.patience > 0) stopping.emplace(o.patience);
@@ -70,11 +83,13 @@ static void train(const Options& o, Optimiser optimiser) {
         bar.clear();
         std::cout << p;
         if (validation) {
-            const double loss = evaluate(model, *validation, o.threads);
-            std::printf("  held out: %.4f nats", loss);
-            if (log) log->validation(loss);
-            if (stopping) stopping->add(loss);
-            saver.validation(loss);
+            const double loss = evaluate(model, *validation, o.threads, interrupted);
+            if (!std::isnan(loss)) {  // who interrupts does not wait
+                std::printf("  held out: %.4f nats", loss);
+                if (log) log->validation(loss);
+                if (stopping) stopping->add(loss);
+                saver.validation(loss);
+            }
         }
         std::cout << '\n';
     });
@@ -83,7 +98,22 @@ static void train(const Options& o, Optimiser optimiser) {
     trainer.stop_when([&] { return interrupted() || (stopping && stopping->reached()); });
     const auto all =
         static_cast<std::uint64_t>(std::llround(o.epochs * static_cast<double>(batches.windows())));
-    trainer.run(steps(all - std::min(all, trainer.state().step)));
+    const Budget rest = steps(all - std::min(all, trainer.state().step));
+    std::optional<Recovery<decltype(trainer)>> recovery;
+    if (o.recover) {
+        recovery.emplace(trainer);
+        recovery->on_divergence([&](const Divergence& d) {
+            bar.clear();
+            std::cout << d.reason << "; back to step " << d.back << ", learning rate " << d.learning_rate
+                      << '\n';
+            if (log) log->rewind(d.back);
+            (void)saver.save();
+        });
+    }
+    if (recovery)
+        recovery->run(rest);
+    else
+        trainer.run(rest);
     bar.clear();
     if (!saver.save()) throw io_error("the model was not saved");
     if (log) log->finish();

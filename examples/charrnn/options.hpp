@@ -8,6 +8,8 @@
 #include <optional>
 #include <string>
 
+#include "../run_settings.hpp"
+
 struct Options {
     std::string text, model_file = "model.safetensors";
     bool bytes = false;
@@ -26,6 +28,9 @@ struct Options {
     double held_out = 0.05;
     std::uint64_t seed = 1;
     double every = 60;
+    std::size_t keep = 0;
+    bool recover = false;
+    RunSettings settings;
     std::string log;
 
     std::size_t length = 1000, top_k = 0;
@@ -89,6 +94,10 @@ inline std::optional<int> parse(int argc, char** argv, CLI::App& app, Options& o
     training->add_option("--seed", o.seed, "of all that is random");
     training->add_option("--threads", o.threads, "0: one a processor")->check(none);
     training->add_option("--every", o.every, "save after so many seconds")->check(CLI::PositiveNumber);
+    training->add_option("--keep", o.keep, "keep the last so many saves and the best beside the model")
+        ->check(none);
+    training->add_flag("--recover", o.recover,
+                       "when training diverges, go back, halve the learning rate, and go on");
     training->add_option("--log", o.log, "write a row a step to this CSV file")->type_name("FILE");
 
     auto* sample = with_defaults(app.add_subcommand("sample", "Let a model write."));
@@ -114,6 +123,12 @@ inline std::optional<int> parse(int argc, char** argv, CLI::App& app, Options& o
 
     try {
         app.parse(argc, argv);
+        if (train->parsed())
+            o.settings = run_settings(
+                *train, {"--cell", "--hidden", "--layers", "--embedding", "--dropout"},
+                {"--optimiser", "--lr", "--schedule", "--decay", "--warm-up", "--weight-decay", "--clip",
+                 "--lanes", "--window", "--held-out", "--patience", "--epochs", "--seed"},
+                o.resume);
     } catch (const CLI::ParseError& e) {
         return app.exit(e) == 0 ? 0 : 2;
     }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <iostream>
 #include <optional>
+#include <sstream>
 
 #include "corpus.hpp"
 #include "options.hpp"
@@ -23,7 +24,7 @@ static void write(const Options& o) {
 /// The model to begin with, and its alphabet: a new one for the text's, or a saved one.
 static LoadedModel<> make_model(const Options& o, const Alphabet& needed) {
     Random random(o.seed);
-    if (!o.resume.empty()) return load_model(o.resume);
+    if (!o.resume.empty()) return load_run(o.resume, needed);
     if (!o.init_from.empty())
         return init_from(o.init_from, needed, o.extend ? NewCharacters::extend : NewCharacters::refuse,
                          random);
@@ -59,6 +60,13 @@ static int run(const Options& o) {
     std::optional<Resumed> resumed;
     if (!o.resume.empty()) {
         resumed = resume(o.resume, trainer);
+        if (o.settings.changed.count("--lr") > 0) {
+            std::ostringstream change;
+            change << "the learning rate: " << trainer.state().lr << " when the run was saved, " << o.lr
+                   << " now";
+            resumed->differences.push_back(change.str());
+            trainer.set_lr(o.lr);
+        }
         for (const std::string& difference : resumed->differences) std::cout << difference << '\n';
         std::cout << "Resuming after step " << trainer.state().step << ".\n";
     }
@@ -69,12 +77,17 @@ static int run(const Options& o) {
         log.emplace(o.log);
     ProgressBar bar;
 
+    std::optional<Checkpoints> kept;
     std::optional<Saver<decltype(trainer)>> saver;
     if (!o.checkpoint.empty()) {
         saver.emplace(o.checkpoint, trainer, alphabet, save_interval(o.every));
         if (resumed) saver->extra = resumed->extra;
-        saver->extra.notes = o.settings;
+        saver->extra.notes = o.settings.all;
         if (log) saver->log = &*log;
+        if (o.keep > 0) {
+            kept.emplace(kept_prefix(o.checkpoint), Checkpoints::Keep{.last = o.keep, .best = 1});
+            saver->kept = &*kept;
+        }
         trainer.after_step([&](const Progress&) { saver->save_if_due(); });
     }
 
@@ -88,7 +101,8 @@ static int run(const Options& o) {
     };
     const auto show_validation = [&] {
         if (!validation) return;
-        const double loss = evaluate(model, *validation);
+        const double loss = evaluate(model, *validation, o.threads, interrupted);
+        if (std::isnan(loss)) return;  // who interrupts does not wait
         if (log) log->validation(loss);
         if (saver) saver->validation(loss);
         std::printf("step %llu: validation %.4f nats a character\n",
@@ -126,12 +140,23 @@ static int run(const Options& o) {
         o.max_steps > 0
             ? o.max_steps
             : static_cast<std::uint64_t>(std::llround(o.epochs * static_cast<double>(batches.windows())));
-    const Stop stop = trainer.run(steps(all - std::min(all, trainer.state().step)));
+    const Budget rest = steps(all - std::min(all, trainer.state().step));
+    std::optional<Recovery<decltype(trainer)>> recovery;
+    if (o.recover) {
+        recovery.emplace(trainer);
+        recovery->on_divergence([&](const Divergence& d) {
+            bar.clear();
+            std::cout << d.reason << "; back to step " << d.back << ", learning rate " << d.learning_rate
+                      << '\n';
+            if (log) log->rewind(d.back);
+            if (saver) (void)saver->save();
+        });
+    }
+    const Stop stop = recovery ? recovery->run(rest) : trainer.run(rest);
     // Before what follows is measured: an unbroken run would not have measured it here.
     const bool saved = !saver || saver->save();
     if (trainer.progress().window != 0) show_probe();
-    if (trainer.progress().window != 0 && stop == Stop::done)
-        show_validation();  // who interrupts does not wait
+    if (trainer.progress().window != 0 && stop == Stop::done) show_validation();
     if (stop == Stop::requested) std::cout << "Stopped.\n";
     std::cout << trainer.progress() << '\n';
     show_sample();

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "corpus.hpp"
+#include "../run_settings.hpp"
 
 struct Options {
     std::string cell = "lstm";
@@ -29,14 +30,10 @@ struct Options {
     bool full = false, valid = false;
     std::string checkpoint, resume, init_from, from;
     std::string every = "1m";
-    bool extend = false;
-    std::map<std::string, std::string> settings;  ///< what a resumed run takes from its checkpoint
+    std::size_t keep = 0;
+    bool extend = false, recover = false;
+    RunSettings settings;
 };
-
-/// The options that belong to a run: they are saved with it, and hold when it is resumed.
-inline constexpr const char* run_options[] = {
-    "--corpus", "--full",   "--valid",    "--kernel-root", "--cell",  "--hidden", "--layers", "--seed",
-    "--lanes",  "--window", "--truncate", "--lr",          "--decay", "--clip",   "--slices"};
 
 /// "500": that many steps. "30s", "5m", "1h": that long.
 inline charrnn::SaveInterval save_interval(const std::string& text) {
@@ -114,6 +111,14 @@ inline std::optional<int> parse(int argc, char** argv, Options& o) {
                      "keep the newest state of the run in this file; load it in Python, or resume")
         ->type_name("FILE");
     saving->add_option("--every", o.every, "save after so many steps, or so long: 500, 30s, 5m");
+    saving
+        ->add_option(
+            "--keep", o.keep,
+            "keep the last so many saves and the best beside it: NAME-step000001500-loss1.2345.safetensors")
+        ->check(at_least_0);
+    saving->add_flag(
+        "--recover", o.recover,
+        "when training diverges, go back to the last good state, halve the learning rate, go on");
     auto* resume =
         saving
             ->add_option("--resume", o.resume,
@@ -135,21 +140,13 @@ inline std::optional<int> parse(int argc, char** argv, Options& o) {
     try {
         app.parse(argc, argv);
         save_interval(o.every);
-        if (!o.resume.empty()) {
-            const auto notes = charrnn::read_run_extra(charrnn::TensorFile::read(o.resume)).notes;
-            for (const char* name : run_options) {
-                CLI::Option* option = app.get_option(name);
-                if (const auto note = notes.find(name); note != notes.end() && option->count() == 0) {
-                    option->add_result(note->second);
-                    option->run_callback();
-                }
-            }
-            if (o.checkpoint.empty()) o.checkpoint = o.resume;
-        }
-        for (const char* name : run_options) {
-            const CLI::Option* option = app.get_option(name);
-            if (option->count() > 0) o.settings[name] = option->results().front();
-        }
+        o.settings = run_settings(app, {"--cell", "--hidden", "--layers", "--seed"},
+                                  {"--corpus", "--full", "--valid", "--kernel-root", "--lanes", "--window",
+                                   "--truncate", "--lr", "--decay", "--clip", "--slices"},
+                                  o.resume);
+        if (o.checkpoint.empty()) o.checkpoint = o.resume;
+        if (o.keep > 0 && o.checkpoint.empty())
+            throw charrnn::value_error("--keep: expected --checkpoint FILE, beside which to keep them");
     } catch (const CLI::ParseError& e) {
         return app.exit(e) == 0 ? 0 : 2;
     }

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <charrnn/io/model_file.hpp>
 #include <charrnn/io/pytorch.hpp>
 #include <charrnn/nn/runner.hpp>
 #include <cmath>
@@ -58,6 +59,17 @@ void has(const std::string& whole, const std::string& part) {
 }
 
 }  // namespace
+
+// The file that tests/docs/recipe loads into PyTorch again. It must load for ever.
+TEST_CASE("a model that came from PyTorch, in a file of version 0.1.0, is as it was") {
+    const auto [model, alphabet] = load_model(CHARRNN_GOLDEN_DIR "/checkpoints/torch-0.1.0.safetensors");
+    CHECK(alphabet == Alphabet(Text::from_string("abcdefg")));
+    Model<double> from_torch = StateDict().import();
+    CHECK(printed(model) == printed(from_torch));
+    for (const auto& p : detail::read_only_parameters(model))
+        for (std::size_t i = 0; i < p.size; ++i)
+            CHECK(p.data[i] == static_cast<float>(parameter(from_torch, p.name).data[i]));
+}
 
 TEST_CASE("a torch.nn.LSTM with a torch.nn.Linear gives PyTorch's logits and state") {
     for (const char* prefix : {"", "model.rnn."}) {

@@ -175,7 +175,8 @@ TEST_CASE("headers made to do harm are refused, each with a message of its own")
         // names
         {file_with(header("\"k\":\"v\"", "\"k\":\"v\",\"k\":\"w\"")), "the metadata has 'k' twice"},
         {file_with(R"({"__metadata__":{},"__metadata__":{}})", 0), "the header has __metadata__ twice"},
-        {file_with(R"({"a":{"dtype":"U8","shape":[],"data_offsets":[0,1]},"a":{}})"),
+        {file_with(R"({"a":{"dtype":"U8","shape":[],"data_offsets":[0,1]},)"
+                   R"("a":{"dtype":"U8","shape":[],"data_offsets":[1,2]}})"),
          "has the tensor 'a' twice"},
         {file_with(header("\"dtype\"", "\"shape\":[2],\"dtype\"")), "tensor 'a' has shape twice"},
         {file_with(header("\"dtype\"", "\"dtype\":\"F32\",\"dtype\"")), "tensor 'a' has dtype twice"},
@@ -184,6 +185,9 @@ TEST_CASE("headers made to do harm are refused, each with a message of its own")
         {file_with(header("\"dtype\"", "\"strides\":[1],\"dtype\"")), "has the unknown entry 'strides'"},
         {file_with(header("\"a\"", "\"" + std::string(600, 'a') + "\"")), "has a name that is too long"},
         {file_with(header("\"v\"", "\"" + std::string(70'000, 'v') + "\"")), "has a string that is too long"},
+        {file_with(header("\"v\"", "\"" + std::string(70'000, '\\') + "\"")), "has a string that is too long"},
+        {file_with(header("\"a\"", "\"" + std::string(70'000, 'a') + "\"")), "has a string that is too long"},
+        {file_with(header("[2,2]", "[2," + std::string(40, '2') + "]")), "has a number that is too long"},
         {file_with(many_tensors(5000), 0), "has more than 4096 tensors"},
         // missing
         {file_with(header("\"dtype\":\"F32\",", "")), "tensor 'a' has no dtype"},

@@ -40,8 +40,8 @@ void operator delete(void* p, std::size_t, std::align_val_t) noexcept { freed(p)
 
 using namespace charrnn;
 
-/// Room for a header of the largest size that is allowed: its text, its names, and the parser's.
-static constexpr std::size_t room = 6 << 20U;
+/// Room for what a header may describe in fewer bytes than it takes in memory: 4,096 tensors and 4,096 entries.
+static constexpr std::size_t room = 1 << 20U;
 
 static bool within(const char* what, const std::string& path, std::size_t allowed_beside) {
     const std::size_t size = std::filesystem::file_size(path);
@@ -85,7 +85,34 @@ int main() try {
     };
     attack("tensors without end",
            repeated(17'000, "\"", R"(":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})"), 0);
-    attack("extents without end",
+    // As many of everything as is allowed, as short as can be; no model, but a right file of tensors.
+    std::string entries, tensors;
+    for (std::size_t i = 0; i < 4096; ++i) {
+        char name[8];
+        std::snprintf(name, sizeof name, "%zx", i);
+        entries += (i > 0 ? ",\"" : "\"") + std::string(name) + "\":\"\"";
+        if (i > 0)
+            tensors += ",\"" + std::string(name) + R"(":{"dtype":"U8","shape":[],"data_offsets":[)" +
+                       std::to_string(i - 1) + "," + std::to_string(i) + "]}";
+    }
+    attack("short names", R"({"__metadata__":{)" + entries + "}" + tensors + "}", 4095);
+    attack("a long entry beside them",
+           R"({"__metadata__":{)" + entries.substr(0, entries.rfind("\"\"") + 1) + std::string(65'000, 'x') +
+               "\"}" + tensors + "}",
+           4095);
+    attack(
+        "long entries",
+        R"({"__metadata__":)" +
+            [&] {
+                std::string all;
+                for (int i = 0; i < 15; ++i)
+                    all += (i > 0 ? ",\"" : "{\"") + std::to_string(i) + "\":\"" + std::string(65'000, 'x') +
+                           "\"";
+                return all + "}";
+            }() +
+            "}",
+        0);
+    attack("a number without end",
            R"({"a":{"shape":[)" + std::string(500'000, '1').replace(1, 0, ",") + "1]}}", 0);
     attack("metadata without end", R"({"__metadata__":)" + repeated(60'000, "\"", "\":\"\"") + "}", 0);
     attack("a long text", R"({"__metadata__":{"k":")" + std::string(1'000'000, 'x') + "\"}}", 0);

@@ -3,6 +3,7 @@
 #include <charrnn/nn/chain.hpp>
 #include <charrnn/nn/dropout.hpp>
 #include <charrnn/nn/embedding.hpp>
+#include <charrnn/nn/gru_reset_before.hpp>
 #include <charrnn/nn/model.hpp>
 #include <charrnn/nn/runner.hpp>
 
@@ -14,7 +15,9 @@ extern template class charrnn::StageOf<charrnn::Recur<charrnn::LSTMCell, float>>
 extern template class charrnn::StageOf<charrnn::Recur<charrnn::LSTMCell, double>>;
 extern template class charrnn::StageOf<charrnn::Recur<charrnn::GRUCell, float>>;
 extern template class charrnn::StageOf<charrnn::Recur<charrnn::GRUCell, double>>;
+extern template class charrnn::StageOf<charrnn::Recur<charrnn::GRUResetBeforeCell, float>>;
 extern template class charrnn::StageOf<charrnn::Recur<charrnn::RNNCell, float>>;
+extern template class charrnn::StageOf<charrnn::Recur<charrnn::GRUResetBeforeCell, double>>;
 extern template class charrnn::StageOf<charrnn::Recur<charrnn::RNNCell, double>>;
 extern template class charrnn::StageOf<charrnn::Dense<float>>;
 extern template class charrnn::StageOf<charrnn::Dense<double>>;

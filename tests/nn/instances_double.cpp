@@ -2,6 +2,7 @@
 
 template class charrnn::StageOf<charrnn::Recur<charrnn::LSTMCell, double>>;
 template class charrnn::StageOf<charrnn::Recur<charrnn::GRUCell, double>>;
+template class charrnn::StageOf<charrnn::Recur<charrnn::GRUResetBeforeCell, double>>;
 template class charrnn::StageOf<charrnn::Recur<charrnn::RNNCell, double>>;
 template class charrnn::StageOf<charrnn::Dense<double>>;
 template class charrnn::StageOf<charrnn::Embedding<double>>;

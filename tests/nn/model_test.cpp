@@ -66,9 +66,10 @@ TEST_CASE("model: the usual model of each name and size") {
 }
 
 TEST_CASE("model: errors") {
-    CHECK_THROWS_WITH_AS(char_rnn("gruu", 5, 4, 1),
-                         "no layer is called 'gruu': expected one of dense, embedding, gru, lstm, rnn",
-                         value_error);
+    CHECK_THROWS_WITH_AS(
+        char_rnn("gruu", 5, 4, 1),
+        "no layer is called 'gruu': expected one of dense, embedding, gru, gru-reset-before, lstm, rnn",
+        value_error);
     CHECK_THROWS_WITH_AS(char_rnn("lstm", 5, 4, 0), "layers is 0: expected at least 1", value_error);
     CHECK_THROWS_AS(char_rnn("lstm", 5, 0, 1), value_error);
     CHECK_THROWS_AS(char_rnn("lstm", 0, 4, 1), value_error);

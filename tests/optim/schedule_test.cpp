@@ -1,4 +1,5 @@
 #include <charrnn/optim/schedule.hpp>
+#include <sstream>
 
 #include <doctest/doctest.h>
 
@@ -86,6 +87,23 @@ TEST_CASE("schedule: settings that mean nothing are errors") {
     CHECK_THROWS_AS(cosine_restarts(steps(5), 0.5), value_error);
     CHECK_THROWS_WITH_AS((void)constant(-1)(4, epoch),
                          "schedule: the factor of step 4 is -1.000000, expected 0 or more", value_error);
+}
+
+TEST_CASE("schedules print as what makes them") {
+    const auto text = [](const Schedule& s) {
+        std::ostringstream out;
+        out << s;
+        return out.str();
+    };
+    CHECK(text({}) == text(constant(1)));
+    CHECK(text(warm_up(steps(200)) * cosine(epochs(4))) == "warm_up(200 steps) * cosine(4 epochs, 0)");
+    CHECK(text(0.5 * (constant(0.1) + linear(epochs(0.5), 1, 0.97))) ==
+          "constant(0.5) * (constant(0.1) + linear(0.5 epochs, 1, 0.97))");
+    CHECK(text(step_decay(0.5, epochs(1)).then(steps(9), cosine_restarts(steps(3), 2, 0.1))) ==
+          "step_decay(0.5, 1 epochs) then, after 9 steps, cosine_restarts(3 steps, 2, 0.1)");
+    const auto own = [](double, double) { return 1.0; };
+    CHECK(text(Schedule(own)) == "one of the program's");
+    CHECK(text(Schedule(own, {}, "mine")) == "mine");
 }
 
 }  // namespace schedule_test

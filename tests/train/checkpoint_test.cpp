@@ -9,41 +9,18 @@
 #include <string>
 #include <vector>
 
-#include "nn/instances.hpp"
 #include "temporary_folder.hpp"
+#include "train/setting.hpp"
 
 namespace checkpoint_test {
 
 using namespace charrnn;
+using test::Setting, test::words;
 
 namespace {
 
-Text words(std::size_t characters, std::uint64_t seed = 1) {
-    const char* list[] = {"int ", "return ", "if (x)\n", "\t{ ", "} ", "for ", "static ", "void\n", "= 0; "};
-    Random random(seed);
-    std::string s;
-    while (s.size() < characters) s += list[random.below(9)];
-    s.resize(characters);
-    return Text::from_string(s);
-}
-
-struct Setting {
-    Text text = words(700);
-    Alphabet alphabet{text, U'\v'};
-
-    [[nodiscard]] Model<> model(const std::string& cell = "lstm", std::uint64_t seed = 7) const {
-        Random random(seed);
-        return char_rnn(cell, alphabet.size(), 9, 2, random);
-    }
-    [[nodiscard]] Batches batches() const { return Batches(text, alphabet, {.lanes = 6, .window = 8}); }
-};
-
-template <class M>
-std::vector<float> values(M& model) {
-    std::vector<float> all;
-    for (const auto& p : model.parameters()) all.insert(all.end(), p.data, p.data + p.size);
-    return all;
-}
+/// A small one, for runs that are cut often.
+Setting small() { return {.text = words(700), .shape = {.lanes = 6, .window = 8}, .hidden = 9}; }
 
 /// All of a run but its seconds, and its model: two that are equal here go on alike for ever.
 template <class Tr>
@@ -81,67 +58,86 @@ std::string without_seconds(const std::string& path) {
     return all;
 }
 
-/// Run to `total` steps: in one go, or with a stop, a file and new objects after `cut`.
-template <class O>
-std::string run_to(const Setting& s, const std::string& cell, const O& optimiser, std::uint64_t total,
-                   std::uint64_t cut, std::size_t threads_after, const std::string& folder) {
-    const std::string path = folder + "/run.safetensors", log_path = folder + "/log.csv";
-    const TrainerOptions options{.clip = 0.3, .decay = 0.9, .truncate = 5, .threads = 2, .slices = 3};
-    Model<> model = s.model(cell);
-    Trainer trainer(model, optimiser, s.batches(), options);
-    CsvLog log(log_path);
-    const auto follow = [](auto& t, CsvLog& l) {
-        l.step(t.progress());
-        l.probe(0.5);
-        t.every_step([&](const Progress& p) { l.step(p); });
-        t.every_epoch([&](const Progress& p) { l.validation(p.loss); });
-    };
-    follow(trainer, log);
-    if (cut == total) {
-        trainer.run(steps(total));
-        log.finish();
-        return bits(trainer, s.alphabet) + without_seconds(log_path);
-    }
-    trainer.run(steps(cut));
-    save_run(path, trainer, s.alphabet, {.log = log.mark()});
-    trainer.run(steps(1));  // what a kill would lose
-
-    auto loaded = load_model(path);
-    CHECK(loaded.alphabet == s.alphabet);
-    TrainerOptions other = options;
-    other.threads = threads_after;
-    Trainer next(loaded.model, optimiser, s.batches(), other);
-    const Resumed resumed = resume(path, next);
-    CHECK(resumed.differences.size() == (threads_after == 2 ? 0 : 1));
-    CsvLog next_log(log_path, *resumed.extra.log);
-    next.every_step([&](const Progress& p) { next_log.step(p); });
-    next.every_epoch([&](const Progress& p) { next_log.validation(p.loss); });
-    next.run(steps(total - next.state().step));
-    next_log.finish();
-    return bits(next, s.alphabet) + without_seconds(log_path);
-}
-
-/// Every cell that the registry has, at 20 cut points, with as many threads and with others.
+/// Models of every kind that the registry makes, with an optimiser: a run that is saved at each of 20 steps, and 20 others
+/// that go on from what was saved there, with new objects and other threads, to the same end.
 template <class O>
 void check_resume(const O& optimiser) {
-    const Setting s;
+    Setting s;
+    s.text = words(160);
+    s.shape = {.lanes = 4, .window = 5};
+    s.alphabet = Alphabet(s.text, U'\v');
     const test::TemporaryFolder folder;
-    for (const auto& cell : Registry<>::instance().names()) {
-        Random random;
-        if (Registry<>::instance().make(cell, 1, 1, random).state_parts() == 0) continue;
-        CAPTURE(cell);
-        const std::uint64_t total = 2 * s.batches().windows() + 5;
-        const std::string whole = run_to(s, cell, optimiser, total, total, 2, folder.path());
-        for (std::uint64_t i = 0; i < 20; ++i) {
-            const std::uint64_t cut = i * (total - 1) / 19;
-            CAPTURE(cut);
-            CHECK(run_to(s, cell, optimiser, total, cut, 1 + i % 4, folder.path()) == whole);
+    const std::string whole_log = folder.path() + "/whole.csv", log_path = folder.path() + "/log.csv";
+    const std::size_t V = s.alphabet.size(), H = 3;
+    constexpr std::uint64_t total = 21;
+    CHECK(total > 2 * s.batches().windows());  // more than two epochs
+    std::size_t kinds = 0;
+    const auto check = [&](const Model<>& first) {
+        ++kinds;
+        CAPTURE(printed(first));
+        const TrainerOptions options{.clip = 0.3,
+                                     .decay = 0.9,
+                                     .truncate = 3,
+                                     .threads = 1,
+                                     .slices = 3,
+                                     .seed = 5,
+                                     .schedule = warm_up(steps(3)) * cosine_restarts(epochs(1), 1, 0.1)};
+        const auto follow = [](auto& trainer, CsvLog& log) {
+            trainer.every_step([&](const Progress& p) {
+                log.step(p);
+                if (p.step % 3 == 0) log.probe(p.loss / 2);
+            });
+            trainer.every_epoch([&](const Progress& p) { log.validation(p.loss); });
+        };
+        Model<> model = first;
+        Trainer trainer(model, optimiser, s.batches(), options);
+        std::vector<std::string> saved;
+        std::string whole;
+        {
+            CsvLog log(whole_log);
+            log.step(trainer.progress());
+            follow(trainer, log);
+            for (std::uint64_t cut = 0; cut < 20; ++cut) {
+                saved.push_back(run_bytes(trainer, s.alphabet, {.log = log.mark()}));
+                trainer.run(steps(1));
+            }
+            trainer.run(steps(total - 20));
+            log.finish();
+            whole = bits(trainer, s.alphabet) + without_seconds(whole_log);
         }
-    }
+        for (std::uint64_t cut = 0; cut < 20; ++cut) {
+            CAPTURE(cut);
+            const TensorFile file = TensorFile::parse(saved[cut], "saved");
+            LoadedModel<> loaded = load_model(file);
+            TrainerOptions other = options;
+            other.threads = 1 + cut % 3;
+            Trainer next(loaded.model, optimiser, s.batches(), other);
+            const Resumed resumed = resume(file, next);
+            CHECK(resumed.differences.size() == (other.threads == 1 ? 0 : 1));
+            std::filesystem::copy_file(whole_log, log_path,
+                                       std::filesystem::copy_options::overwrite_existing);
+            CsvLog log(log_path, *resumed.extra.log);
+            follow(next, log);
+            next.run(steps(total - cut));
+            log.finish();
+            CHECK(bits(next, loaded.alphabet) + without_seconds(log_path) == whole);
+        }
+    };
+    Random random(7);
+    for (const auto& cell : Registry<>::instance().names())
+        if (Registry<>::instance().make(cell, 1, 1, random).state_parts() > 0) {
+            check(char_rnn(cell, V, H, 2, random));
+            check(char_rnn(cell, V, H, 1, random, {.embedding = 2, .dropout = 0.3}));
+        }
+    CHECK(kinds == 8);  // lstm, gru, gru-reset-before, rnn
+    Model<> mixed;
+    mixed.add(LSTM(V, H, random)).add(RNN(H, H, activation::relu, random));
+    mixed.add(Dropout(H, 0.2, DropoutMask::each_window)).add(GRU(H, H, random));
+    check(mixed.add(Dense(H, V, random)).add(softmax));
 }
 
 struct Fixture {
-    Setting s;
+    Setting s = small();
     test::TemporaryFolder folder;
     std::string path = folder.path() + "/run.safetensors";
     Model<> model = s.model();
@@ -188,6 +184,12 @@ bool has(const std::string& text, const std::string& part) {
 TEST_CASE("[threads] a run cut at 20 points ends with the bits of one that was not, for every cell: Adam") {
     check_resume(Adam(0.01));
 }
+TEST_CASE("[threads] the same: AdamW") { check_resume(AdamW(0.01, 0.1)); }
+TEST_CASE("[threads] the same: SGD") { check_resume(SGD(0.1)); }
+TEST_CASE("[threads] the same: SGD with Nesterov's momentum") {
+    check_resume(SGD(0.1, {.momentum = 0.9, .nesterov = true, .weight_decay = 0.01}));
+}
+TEST_CASE("[threads] the same: RMSProp") { check_resume(RMSProp(0.01)); }
 
 TEST_CASE("what the program keeps with a run comes back") {
     Fixture f;
@@ -216,6 +218,14 @@ TEST_CASE("a resume with other settings goes on and says what is another way") {
     });
     const auto differences = resume(f.path, trainer).differences;
     CHECK(differences.size() == 9);
+    trainer.set_schedule(
+        Schedule([](double, double) { return 0.5; }));  // begins at step 4, but at 0 in the file
+    const auto again = resume(f.path, trainer).differences;
+    CHECK(again.size() == 10);
+    has(again.back(),
+        "the schedule: constant(1), 1 at its step 4 when the run was saved, one of the program's, 0.5 at its "
+        "step "
+        "4 now");
     std::string all;
     for (const auto& d : differences) all += d + "\n";
     has(all, "the number of slices: ");
@@ -224,6 +234,22 @@ TEST_CASE("a resume with other settings goes on and says what is another way") {
     has(all, "the BLAS: OpenBLAS 0.1 (Alpha)");
     has(all, "the number of threads: 77");
     CHECK(trainer.state().step == 4);
+}
+
+TEST_CASE("a schedule that was set on the way goes on where it was") {
+    Fixture f;
+    const Schedule later = linear(steps(10), 1, 0.1);
+    f.trainer.set_schedule(later);
+    f.trainer.run(steps(3));
+    save_run(f.path, f.trainer, f.s.alphabet);
+    Model<> other = f.s.model();
+    Trainer trainer(other, Adam(0.01), f.s.batches(), {.schedule = later});
+    CHECK(resume(f.path, trainer).differences.empty());
+    CHECK(trainer.state().schedule_start == 4);
+    CHECK(trainer.learning_rate() == f.trainer.learning_rate());
+    trainer.run(steps(2));
+    f.trainer.run(steps(2));
+    CHECK(bits(trainer, f.s.alphabet) == bits(f.trainer, f.s.alphabet));
 }
 
 TEST_CASE("a run is not resumed with another model, optimiser, text or layout, and nothing is changed then") {
@@ -257,6 +283,31 @@ TEST_CASE("a run is not resumed with another model, optimiser, text or layout, a
         Trainer t(f.model, Adam(0.01), Batches(f.s.text, f.s.alphabet, {.lanes = 5, .window = 8}));
         has(f.refusal(t), "another text or batches");
     }
+    // The same ids, of other characters.
+    const auto& symbols = f.s.alphabet.symbols();
+    const auto with = [&](std::u32string list, char32_t stop, Encoding encoding = Encoding::utf8) {
+        return Alphabet::from_symbols(std::move(list), stop, encoding);
+    };
+    const auto refusal = [&](const Alphabet& other) {
+        const std::string before = bits(f.trainer, f.s.alphabet);
+        std::string said;
+        try {
+            (void)resume(f.path, f.trainer, other);
+        } catch (const data_error& e) {
+            said = e.what();
+        }
+        CHECK(bits(f.trainer, f.s.alphabet) == before);
+        return said;
+    };
+    CHECK(refusal(f.s.alphabet).empty());
+    std::u32string other = symbols;
+    other[3] = U'\u00e9';
+    has(refusal(with(other, U'\v')),
+        "the run has another alphabet: its character 3 is " + printable(symbols[3]) + ", expected U+00E9");
+    has(refusal(with(symbols + U"Z", U'\v')),
+        "its character " + std::to_string(symbols.size()) + " is none, expected 'Z'");
+    has(refusal(with(symbols, symbols[0])), "another stop symbol");
+    has(refusal(with(symbols, U'\v', Encoding::bytes)), "code points, expected bytes");
 }
 
 TEST_CASE("a run whose file lacks something, or says what cannot be, is refused") {
@@ -274,6 +325,8 @@ TEST_CASE("a run whose file lacks something, or says what cannot be, is refused"
     has(refusal([](Tensors&, Metadata& m) { m["train.window"] = "100000"; }), "is at window 100000 of");
     has(refusal([](Tensors&, Metadata& m) { m["train.lr"] = "nan"; }), "'train.lr' is not finite");
     has(refusal([](Tensors&, Metadata& m) { m["train.lr"] = "0"; }), "not positive");
+    has(refusal([](Tensors&, Metadata& m) { m["train.schedule_start"] = "5"; }),
+        "the schedule is said to begin at step 5, but the run is at step 4");
     has(refusal([](Tensors& t, Metadata&) { t.erase(t.end() - 1); }), "there is no tensor 'train.state.1.1'");
     has(refusal([](Tensors& t, Metadata&) { t.erase(t.begin() + 9); }),
         "there is no tensor 'train.slot0.layers.0.cell.Wi'");

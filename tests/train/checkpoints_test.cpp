@@ -1,12 +1,16 @@
 #include <doctest/doctest.h>
 
+#include <charrnn/optim/schedule.hpp>
+#include <charrnn/optim/sgd.hpp>
 #include <charrnn/train/checkpoints.hpp>
+#include <charrnn/train/saver.hpp>
 #include <filesystem>
 #include <fstream>
 #include <limits>
 #include <string>
 
 #include "temporary_folder.hpp"
+#include "train/setting.hpp"
 
 namespace checkpoints_test {
 
@@ -84,6 +88,53 @@ TEST_CASE("the last ones and the best ones are kept, and found by their links") 
         CHECK(contents(kept.last_path()) == "600");
         CHECK(contents(kept.best_path()) == "300");
     }
+}
+
+TEST_CASE("a saver keeps what a loss was measured of, the end of a cycle, and a run that went back") {
+    const test::TemporaryFolder folder;
+    const test::Setting s{
+        .text = test::words(400), .shape = {.lanes = 4, .window = 5}, .hidden = 3, .layers = 1};
+    Model<> model = s.model();
+    Trainer trainer(model, SGD(0.1), s.batches(), {.threads = 1, .schedule = cosine_restarts(steps(7))});
+    Checkpoints kept(folder.path() + "/run", {.last = 9, .best = 1});
+    Saver saver(folder.path() + "/run.safetensors", trainer, s.alphabet, {.steps = 10, .seconds = 0});
+    saver.kept = &kept;
+    trainer.every_step([&](const Progress& p) {
+        if (p.step == 4 || p.step == 12) saver.validation(p.step == 4 ? 1.5 : 2.5);
+    });
+    trainer.after_step([&](const Progress&) { saver.save_if_due(); });
+    trainer.run(steps(5));
+    const auto state = trainer.state();
+    trainer.run(steps(11));
+    CHECK(steps_of(kept) ==
+          "4 7 12 14");  // a loss; a cycle; a loss; a cycle. Ten steps never pass between them.
+    CHECK(kept.best()->step == 4);
+    CHECK(kept.best()->loss == 1.5);
+    CHECK(saver.extra.best_step == 4);
+    CHECK(TensorFile::read(folder.path() + "/run.safetensors").metadata().at("train.step") == "14");
+    CHECK(TensorFile::read(kept.last_path()).metadata().at("train.step") == "14");
+    // Going back, to the steps that were saved before, with a lower learning rate.
+    trainer.restore(state);
+    trainer.set_lr(0.05);
+    CHECK(saver.save());
+    CHECK(steps_of(kept) == "4 5");
+    trainer.run(steps(2));
+    CHECK(steps_of(kept) == "4 5 7");
+    CHECK(load_model(kept.last_path()).model.size() == 2);
+}
+
+TEST_CASE("a log is cut back to a step") {
+    const test::TemporaryFolder folder;
+    const std::string path = folder.path() + "/log.csv";
+    CsvLog log(path);
+    for (const std::uint64_t step : {0U, 9U, 10U, 11U}) log.step({.step = step});
+    log.rewind(9);
+    log.step({.step = 10, .loss = 7});
+    log.finish();
+    std::ifstream in(path);
+    std::string row, rows;
+    while (std::getline(in, row)) rows += row.substr(0, row.find(',')) + " ";
+    CHECK(rows == "step 0 9 10 ");
 }
 
 TEST_CASE("a prefix without a name, a folder that is not there") {

@@ -5,13 +5,14 @@
 #include <limits>
 #include <vector>
 
-#include "nn/instances.hpp"
+#include "train/setting.hpp"
 
 namespace learning_test {
 
 // Schedules, rates by layer, clipping by value and early stopping, at work in a Trainer.
 
 using namespace charrnn;
+using test::values;
 
 namespace {
 
@@ -25,12 +26,6 @@ struct Setting {
         return char_rnn("lstm", alphabet.size(), 9, 1, random);
     }
 };
-
-std::vector<float> values(Model<>& model) {
-    std::vector<float> all;
-    for (const auto& p : model.parameters()) all.insert(all.end(), p.begin(), p.end());
-    return all;
-}
 
 }  // namespace
 

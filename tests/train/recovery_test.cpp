@@ -4,54 +4,45 @@
 #include <charrnn/data/batches.hpp>
 #include <charrnn/nn/model.hpp>
 #include <charrnn/optim/adam.hpp>
+#include <charrnn/optim/sgd.hpp>
 #include <charrnn/train/recovery.hpp>
 #include <cmath>
 #include <limits>
 #include <string>
 #include <vector>
 
-#include "nn/instances.hpp"
+#include "train/setting.hpp"
 
 namespace recovery_test {
 
 using namespace charrnn;
+using test::values;
 
 namespace {
 
-struct Setting {
-    Text text = Text::from_string([] {
-        std::string s;
-        for (int i = 0; i < 100; ++i) s += i % 3 == 0 ? "int x; " : "return y;\n";
-        return s;
-    }());
-    Alphabet alphabet{text, U'\v'};
-    Random random{7};
-    Model<> model = char_rnn("lstm", alphabet.size(), 8, 1, random);
-    [[nodiscard]] Batches batches() const { return Batches(text, alphabet, {.lanes = 4, .window = 8}); }
+struct Setting : test::Setting {
+    Setting()
+        : test::Setting{
+              .text = test::words(1000), .shape = {.lanes = 4, .window = 8}, .hidden = 8, .layers = 1} {}
+    Model<> trained = model();
 };
-
-std::vector<float> values(Model<>& model) {
-    std::vector<float> all;
-    for (const auto& p : model.parameters()) all.insert(all.end(), p.data, p.data + p.size);
-    return all;
-}
 
 }  // namespace
 
 TEST_CASE("a healthy run is the same with and without recovery") {
     Setting a, b;
-    Trainer plain(a.model, Adam(0.01), a.batches());
-    Trainer watched(b.model, Adam(0.01), b.batches());
+    Trainer plain(a.trained, Adam(0.01), a.batches());
+    Trainer watched(b.trained, Adam(0.01), b.batches());
     Recovery recovery(watched, {.every = 10});
     plain.run(steps(60));
     CHECK(recovery.run(steps(60)) == Stop::done);
-    CHECK(values(a.model) == values(b.model));
+    CHECK(values(a.trained) == values(b.trained));
 }
 
 TEST_CASE(
     "a weight that is not finite: back to the snapshot, with a lower learning rate, and on to the end") {
     Setting s;
-    Trainer trainer(s.model, Adam(0.01), s.batches());
+    Trainer trainer(s.trained, Adam(0.01), s.batches());
     Recovery recovery(trainer, {.every = 10});
     std::vector<Divergence> seen;
     recovery.on_divergence([&](const Divergence& d) { seen.push_back(d); });
@@ -69,12 +60,12 @@ TEST_CASE(
     CHECK(seen[0].back == 30);
     CHECK(seen[0].learning_rate == doctest::Approx(0.005));
     CHECK(trainer.state().lr == doctest::Approx(0.005));
-    for (const float x : values(s.model)) CHECK(std::isfinite(x));
+    for (const float x : values(s.trained)) CHECK(std::isfinite(x));
 }
 
 TEST_CASE("an exploding loss: back, slower, and on to the end") {
     Setting s;
-    Trainer trainer(s.model, Adam(0.01), s.batches());
+    Trainer trainer(s.trained, Adam(0.01), s.batches());
     Recovery recovery(trainer, {.every = 10});
     std::vector<Divergence> seen;
     recovery.on_divergence([&](const Divergence& d) { seen.push_back(d); });
@@ -96,9 +87,21 @@ TEST_CASE("an exploding loss: back, slower, and on to the end") {
     CHECK(trainer.progress().loss < 3);
 }
 
+TEST_CASE("a loss that explodes at once is seen too") {
+    Setting s;
+    Trainer trainer(s.trained, SGD(1e6), s.batches());
+    Recovery recovery(trainer);
+    CHECK_THROWS_WITH_AS(recovery.run(steps(5)), doctest::Contains("the loss has exploded"), numeric_error);
+    CHECK(trainer.state().step == 0);
+    Setting again;
+    Trainer blind(again.trained, SGD(1e6), again.batches());
+    Recovery never(blind, {.explosion = 0});
+    CHECK(never.run(steps(5)) == Stop::done);
+}
+
 TEST_CASE("what does not get better is given up with a clear error, at a good state") {
     Setting s;
-    Trainer trainer(s.model, Adam(0.01), s.batches());
+    Trainer trainer(s.trained, Adam(0.01), s.batches());
     Recovery recovery(trainer, {.every = 5, .tries = 3});
     std::size_t said = 0;
     recovery.on_divergence([&](const Divergence&) { ++said; });
@@ -116,7 +119,7 @@ TEST_CASE("what does not get better is given up with a clear error, at a good st
     CHECK(message.find("3 times in a row; the run is back at step 15") != std::string::npos);
     CHECK(said == 3);
     CHECK(trainer.state().step == 15);
-    for (const float x : values(s.model)) CHECK(std::isfinite(x));
+    for (const float x : values(s.trained)) CHECK(std::isfinite(x));
     CHECK_THROWS_AS(Recovery(trainer, {.factor = 1}), value_error);
     CHECK_THROWS_AS(Recovery(trainer, {.every = 0}), value_error);
 }

@@ -1,4 +1,6 @@
 #include <doctest/doctest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <charrnn/charrnn.hpp>
@@ -8,41 +10,15 @@
 #include <string>
 #include <vector>
 
-#include "nn/instances.hpp"
+#include "train/setting.hpp"
 
 namespace trainer_test {
 
 using namespace charrnn;
+using test::Setting, test::values;
 using namespace std::chrono_literals;
 
 namespace {
-
-/// A text with some structure: words from a small list in a fixed random order.
-Text words(std::size_t characters, std::uint64_t seed = 1) {
-    const char* list[] = {"int ", "return ", "if (x)\n", "\t{ ", "} ", "for ", "static ", "void\n", "= 0; "};
-    Random random(seed);
-    std::string s;
-    while (s.size() < characters) s += list[random.below(9)];
-    s.resize(characters);
-    return Text::from_string(s);
-}
-
-std::vector<float> values(Model<>& model) {
-    std::vector<float> all;
-    for (const auto& p : model.parameters()) all.insert(all.end(), p.data, p.data + p.size);
-    return all;
-}
-
-struct Setting {
-    Text text = words(3000);
-    Alphabet alphabet{text, U'\v'};
-
-    [[nodiscard]] Model<> model(const std::string& cell = "lstm") const {
-        Random random(7);
-        return char_rnn(cell, alphabet.size(), 20, 2, random);
-    }
-    [[nodiscard]] Batches batches() const { return Batches(text, alphabet, {.lanes = 12, .window = 10}); }
-};
 
 /// The losses of so many steps.
 template <class Between>
@@ -181,6 +157,33 @@ TEST_CASE("Ctrl-C stops between two steps and leaves the model usable") {
     CHECK(trainer.run(epochs(100)) == Stop::requested);
     CHECK(trainer.state().step == 5);
     CHECK(sample(model, s.alphabet, 20).size() == 20);
+}
+
+TEST_CASE("a second Ctrl-C or SIGTERM ends the program at once") {
+    for (const int first : {SIGINT, SIGTERM})
+        for (const int second : {SIGINT, SIGTERM}) {
+            const pid_t child = ::fork();
+            if (child == 0) {
+                const InterruptGuard guard;
+                std::raise(first);
+                if (InterruptGuard::signal() != first) ::_exit(1);
+                std::raise(second);
+                ::_exit(2);
+            }
+            int status = 0;
+            REQUIRE(::waitpid(child, &status, 0) == child);
+            CHECK(WIFSIGNALED(status));
+            CHECK(WTERMSIG(status) == second);
+        }
+}
+
+TEST_CASE("a validation that is asked to stop has no loss") {
+    const Setting s;
+    const Model<> model = s.model();
+    std::size_t asked = 0;
+    CHECK(std::isnan(evaluate(model, s.batches(), 1, [&] { return ++asked == 3; })));
+    CHECK(asked == 3);
+    CHECK(evaluate(model, s.batches(), 1, [] { return false; }) == evaluate(model, s.batches(), 1));
 }
 
 TEST_CASE("callbacks on a throttle come, but not more often than asked") {

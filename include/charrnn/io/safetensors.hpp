@@ -92,7 +92,7 @@ inline std::size_t header_length(const char* first_eight, std::size_t file_bytes
 
 /// The tensors of a file, in memory, checked: header, extents, and checksum.
 ///
-/// Memory: the file's bytes, and some MiB at most for the header.
+/// Memory: at most twice the file's bytes, and 1 MiB for what a header may describe.
 /// Errors: io_error where the file cannot be read; data_error, naming the file and the defect, for anything in it
 ///         that is not as it must be
 class TensorFile {

@@ -42,13 +42,15 @@ struct TensorHeader {
 
 namespace detail {
 
-/// What a header may be at most. Together they bound the memory that reading one takes to some MiB, whatever it says.
+/// What a header may be at most. Together they bound the memory that reading one takes, beyond twice its own size, to
+/// 1 MiB, whatever it says.
 struct HeaderLimits {
     static constexpr std::size_t header = std::size_t{1} << 20U;
     static constexpr std::size_t tensors = 4096;
     static constexpr std::size_t metadata = 4096;
     static constexpr std::size_t name = 512;
-    static constexpr std::size_t string = 65536;
+    static constexpr std::size_t string = 65536;  // as it is written, with its escapes
+    static constexpr std::size_t number = 32;
     static constexpr std::size_t rank = 8;
     static constexpr std::size_t depth = 3;
 };
@@ -107,7 +109,6 @@ class HeaderReader {
                            : ", which is not written as a whole number"));
     }
     bool string(const std::string& value) {
-        if (value.size() > HeaderLimits::string) return refuse(place() + " has a string that is too long");
         if (where_ == Where::metadata) {
             header_.metadata[key_] = value;
             return true;
@@ -141,11 +142,9 @@ class HeaderReader {
         key_ = name;
         if (name.size() > HeaderLimits::name) return refuse("the header has a name that is too long");
         if (where_ == Where::top) {
-            if (!names_.insert({name, true}).second)
-                return refuse(name == "__metadata__"
-                                  ? "the header has __metadata__ twice"
-                                  : "the header has the tensor " + in_quotes(name) + " twice");
-            if (names_.size() > HeaderLimits::tensors)
+            if (name == "__metadata__" && std::exchange(has_metadata_, true))
+                return refuse("the header has __metadata__ twice");
+            if (++entries_ > HeaderLimits::tensors)
                 return refuse("the header has more than " + std::to_string(HeaderLimits::tensors) +
                               " tensors");
             return true;
@@ -232,17 +231,47 @@ class HeaderReader {
     Where where_ = Where::nothing;
     std::size_t depth_ = 0;
     std::string key_;
-    std::map<std::string, bool> names_;
+    std::size_t entries_ = 0;
+    bool has_metadata_ = false;
     std::vector<std::string> seen_;
     TensorInfo tensor_;
     std::size_t offsets_ = 0;
     std::string reason_;
 };
 
-/// The tensors must be as long as their shapes say, and cover the data without overlap or hole.
+/// The parser keeps a whole string or number before it gives it away: none may be longer than is ever needed.
+/// What is wrong, or null.
+inline const char* too_long(std::string_view json) {
+    std::size_t begin = 0;  // of the string, or of what stands between two of JSON's signs
+    bool in_string = false;
+    for (std::size_t i = 0; i < json.size(); ++i) {
+        const char c = json[i];
+        if (in_string) {
+            if (c == '\\')
+                ++i;
+            else if (c == '"')
+                in_string = false;
+            if (i - begin > HeaderLimits::string) return "the header has a string that is too long";
+        } else {
+            if (c == '"') in_string = true;
+            if (in_string || std::string_view(",:[]{} \t\r\n").find(c) != std::string_view::npos)
+                begin = i + 1;
+            if (i + 1 - begin > HeaderLimits::number) return "the header has a number that is too long";
+        }
+    }
+    return nullptr;
+}
+
+/// The tensors must have different names, be as long as their shapes say, and cover the data without overlap or hole.
 /// Errors: data_error
 inline void check_layout(TensorHeader& header, std::size_t data_bytes, const std::string& file) {
     const auto refuse = [&](const std::string& reason) { throw data_error(file + ": " + reason); };
+    std::vector<std::string_view> names;
+    names.reserve(header.tensors.size());
+    for (const TensorInfo& t : header.tensors) names.emplace_back(t.name);
+    std::sort(names.begin(), names.end());
+    if (const auto twice = std::adjacent_find(names.begin(), names.end()); twice != names.end())
+        refuse("the header has the tensor " + in_quotes(*twice) + " twice");
     for (const TensorInfo& t : header.tensors) {
         const std::string name = "tensor " + in_quotes(t.name);
         if (t.begin > t.end) refuse(name + " ends before it begins");
@@ -287,7 +316,10 @@ inline TensorHeader parse_header(std::string_view json, std::size_t data_bytes, 
     if (json.find('\0') != std::string_view::npos) refuse("the header has a NUL byte");
     const std::size_t last = json.find_last_not_of(' ');
     if (json[last] != '}') refuse("the header does not end with '}' and spaces");
+    if (const char* const what = too_long(json)) refuse(what);
     TensorHeader header;
+    constexpr std::size_t shortest = 48;  // what a tensor takes in JSON at least
+    header.tensors.reserve(std::min(json.size() / shortest + 1, HeaderLimits::tensors));
     HeaderReader reader(header);
     if (!nlohmann::json::sax_parse(json.begin(), json.end(), &reader)) refuse(reader.reason());
     check_layout(header, data_bytes, file);

@@ -15,6 +15,7 @@
 #include <charrnn/nn/chain.hpp>
 #include <charrnn/nn/dropout.hpp>
 #include <charrnn/nn/embedding.hpp>
+#include <charrnn/nn/gru_reset_before.hpp>
 #include <charrnn/nn/spec.hpp>
 
 namespace charrnn {
@@ -190,7 +191,8 @@ class Model {
     bool softmax_ = false;
 };
 
-/// Layers by name, for Model: "lstm", "gru", "rnn", "dense" and "embedding", and whatever a program adds.
+/// Layers by name, for Model: "lstm", "gru", "gru-reset-before", "rnn", "dense" and "embedding", and whatever a
+/// program adds.
 template <class T = float>
 class Registry {
   public:
@@ -251,6 +253,9 @@ Registry<T>& Registry<T>::instance() {
         r.add("lstm",
               [](std::size_t in, std::size_t out, Random& random) { return LSTM<T>(in, out, random); });
         r.add("gru", [](std::size_t in, std::size_t out, Random& random) { return GRU<T>(in, out, random); });
+        r.add("gru-reset-before", [](std::size_t in, std::size_t out, Random& random) {
+            return Recur<GRUResetBeforeCell, T>(GRUResetBeforeCell{in, out}, random);
+        });
         r.add("rnn", [](std::size_t in, std::size_t out, Random& random) {
             return RNN<T>(in, out, activation::tanh, random);
         });

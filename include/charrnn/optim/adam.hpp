@@ -32,7 +32,9 @@ struct Adam {
     static constexpr const char* short_name = "adam";
     /// What a checkpoint says of it, the learning rate aside.
     [[nodiscard]] std::map<std::string, double> settings() const {
-        return {{"beta1", beta1}, {"beta2", beta2}, {"epsilon", epsilon}};
+        std::map<std::string, double> list{{"beta1", beta1}, {"beta2", beta2}, {"epsilon", epsilon}};
+        if (weight_decay != 0) list[decoupled ? "decoupled weight decay" : "weight decay"] = weight_decay;
+        return list;
     }
 
     Adam() = default;

@@ -2,7 +2,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <ostream>
+#include <string>
 
 #include <charrnn/core/simd.hpp>
 #include <charrnn/core/vecmath.hpp>
@@ -24,6 +26,11 @@ struct RMSProp {
     double weight_decay = 0;
 
     static constexpr std::size_t slots = 1;  ///< v
+    static constexpr const char* short_name = "rmsprop";
+    /// What a checkpoint says of it, the learning rate aside.
+    [[nodiscard]] std::map<std::string, double> settings() const {
+        return {{"rho", rho}, {"epsilon", epsilon}, {"weight decay", weight_decay}};
+    }
 
     RMSProp() = default;
     explicit RMSProp(double lr_, double rho_ = 0.99, double epsilon_ = 1e-8, double weight_decay_ = 0)

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <ostream>
 #include <string>
 #include <utility>
 
@@ -16,7 +18,8 @@
 namespace charrnn {
 
 /// What the learning rate is multiplied by, as a function of the step: a value that can be copied, multiplied, added,
-/// and continued by another. It keeps nothing, so a resumed run is where it was.
+/// and continued by another. It keeps nothing, so a resumed run is where it was; it prints as what makes it, and so a
+/// checkpoint can say which one it was.
 ///
 ///     cosine(epochs(4))
 ///     warm_up(steps(200)) * cosine(epochs(4))
@@ -29,9 +32,10 @@ class Schedule {
 
     /// Always 1.
     Schedule() = default;
-    /// A factor of one's own; `cycles` counts those that are complete at a time, for Trainer::every_cycle.
-    explicit Schedule(Function factor, Function cycles = {})
-        : factor_(std::move(factor)), cycles_(std::move(cycles)) {}
+    /// A factor of one's own; `cycles` counts those that are complete at a time, for Trainer::every_cycle. A checkpoint
+    /// keeps its name, by which a resume notices another one.
+    explicit Schedule(Function factor, Function cycles = {}, std::string name = "one of the program's")
+        : factor_(std::move(factor)), cycles_(std::move(cycles)), name_(std::move(name)) {}
 
     /// The factor of step `step` (from 0). Errors: value_error if it is negative or not finite.
     [[nodiscard]] double operator()(std::uint64_t step, std::size_t steps_in_epoch) const {
@@ -51,28 +55,37 @@ class Schedule {
     [[nodiscard]] Schedule then(const Budget& length, const Schedule& next) const;
 
     friend Schedule operator*(Schedule a, Schedule b) {
-        return combine(std::move(a), std::move(b), [](double x, double y) { return x * y; });
+        const auto factor = [](const Schedule& s) { return s.sum_ ? "(" + s.name_ + ")" : s.name_; };
+        std::string name = factor(a) + " * " + factor(b);
+        return combine(std::move(a), std::move(b), std::move(name), [](double x, double y) { return x * y; });
     }
     friend Schedule operator+(Schedule a, Schedule b) {
-        return combine(std::move(a), std::move(b), [](double x, double y) { return x + y; });
+        std::string name = a.name_ + " + " + b.name_;
+        Schedule s =
+            combine(std::move(a), std::move(b), std::move(name), [](double x, double y) { return x + y; });
+        s.sum_ = true;
+        return s;
     }
-    friend Schedule operator*(double factor, const Schedule& s) {
-        return Schedule([factor](double, double) { return factor; }) * s;
-    }
+    friend Schedule operator*(double factor, const Schedule& s);
+
+    /// warm_up(200 steps) * cosine(4 epochs, 0)
+    friend std::ostream& operator<<(std::ostream& out, const Schedule& s) { return out << s.name_; }
 
   private:
     [[nodiscard]] double at(double time, double epoch) const { return factor_ ? factor_(time, epoch) : 1; }
     [[nodiscard]] double count(double time, double epoch) const { return cycles_ ? cycles_(time, epoch) : 0; }
 
     template <class F>
-    static Schedule combine(Schedule a, Schedule b, F f) {
+    static Schedule combine(Schedule a, Schedule b, std::string name, F f) {
         const auto cycles = [a, b](double t, double e) { return a.count(t, e) + b.count(t, e); };
         return Schedule(
             [a = std::move(a), b = std::move(b), f](double t, double e) { return f(a.at(t, e), b.at(t, e)); },
-            cycles);
+            cycles, std::move(name));
     }
 
     Function factor_, cycles_;
+    std::string name_ = "constant(1)";
+    bool sum_ = false;  // whether its name needs brackets in a product
 };
 
 namespace detail {
@@ -84,6 +97,17 @@ inline std::function<double(double epoch)> length_in_steps(const char* what, con
     if (!(n > 0) || !std::isfinite(n) || length.seconds || (length.epochs && length.steps))
         throw value_error(std::string(what) + ": expected a positive length, in steps(n) or epochs(n)");
     return [n, in_epochs = length.epochs.has_value()](double epoch) { return in_epochs ? n * epoch : n; };
+}
+
+/// As few digits as give the same number again: 0.97.
+inline std::string shortest(double x) {
+    char text[32];
+    return {text, std::to_chars(text, text + sizeof text, x).ptr};
+}
+/// "4 epochs"
+inline std::string length_text(const Budget& length) {
+    return length.epochs ? shortest(*length.epochs) + " epochs"
+                         : std::to_string(length.steps.value_or(0)) + " steps";
 }
 
 inline double half_cosine(double share, double end) {
@@ -100,33 +124,38 @@ inline Schedule Schedule::then(const Budget& length, const Schedule& next) const
         },
         [self = *this, steps, next](double t, double e) {
             return t < steps(e) ? self.count(t, e) : self.count(steps(e), e) + next.count(t - steps(e), e);
-        });
+        },
+        name_ + " then, after " + detail::length_text(length) + ", " + next.name_);
 }
 
 /// Always the same.
 inline Schedule constant(double factor) {
-    return Schedule([factor](double, double) { return factor; });
+    return Schedule([factor](double, double) { return factor; }, {},
+                    "constant(" + detail::shortest(factor) + ")");
 }
+inline Schedule operator*(double factor, const Schedule& s) { return constant(factor) * s; }
 
 /// factor ^ (how many times `every` has passed). Errors: value_error for a length that is not positive (here and below)
 inline Schedule step_decay(double factor, const Budget& every) {
-    return Schedule([factor, steps = detail::length_in_steps("step_decay", every)](double t, double e) {
-        return std::pow(factor, std::floor(t / steps(e)));
-    });
+    return Schedule([factor, steps = detail::length_in_steps("step_decay", every)](
+                        double t, double e) { return std::pow(factor, std::floor(t / steps(e))); },
+                    {}, "step_decay(" + detail::shortest(factor) + ", " + detail::length_text(every) + ")");
 }
 
 /// A straight line from one factor to another, which then stays.
 inline Schedule linear(const Budget& length, double from, double to) {
-    return Schedule([from, to, steps = detail::length_in_steps("linear", length)](double t, double e) {
-        return t < steps(e) ? from + (to - from) * t / steps(e) : to;
-    });
+    return Schedule([from, to, steps = detail::length_in_steps("linear", length)](
+                        double t, double e) { return t < steps(e) ? from + (to - from) * t / steps(e) : to; },
+                    {},
+                    "linear(" + detail::length_text(length) + ", " + detail::shortest(from) + ", " +
+                        detail::shortest(to) + ")");
 }
 
 /// A straight line from nearly 0 to 1, which then stays: step k of n has the factor (k + 1) / n.
 inline Schedule warm_up(const Budget& length) {
-    return Schedule([steps = detail::length_in_steps("warm_up", length)](double t, double e) {
-        return t + 1 < steps(e) ? (t + 1) / steps(e) : 1;
-    });
+    return Schedule([steps = detail::length_in_steps("warm_up", length)](
+                        double t, double e) { return t + 1 < steps(e) ? (t + 1) / steps(e) : 1; },
+                    {}, "warm_up(" + detail::length_text(length) + ")");
 }
 
 /// Half a cosine from 1 to `end`, which then stays. One cycle.
@@ -137,7 +166,8 @@ inline Schedule cosine(const Budget& length, double end = 0) {
         [steps, end](double t, double e) {
             return t < steps(e) ? detail::half_cosine(t / steps(e), end) : end;
         },
-        [steps](double t, double e) { return t < steps(e) ? 0.0 : 1.0; });
+        [steps](double t, double e) { return t < steps(e) ? 0.0 : 1.0; },
+        "cosine(" + detail::length_text(length) + ", " + detail::shortest(end) + ")");
 }
 
 /// Half cosines from 1 to `end`, one after the other, each `multiplier` times as long as the one before.
@@ -160,7 +190,9 @@ inline Schedule cosine_restarts(const Budget& first, double multiplier = 1, doub
         return std::pair(cycle, t / length);
     };
     return Schedule([place, end](double t, double e) { return detail::half_cosine(place(t, e).second, end); },
-                    [place](double t, double e) { return place(t, e).first; });
+                    [place](double t, double e) { return place(t, e).first; },
+                    "cosine_restarts(" + detail::length_text(first) + ", " + detail::shortest(multiplier) +
+                        ", " + detail::shortest(end) + ")");
 }
 
 }  // namespace charrnn

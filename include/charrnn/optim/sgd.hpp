@@ -2,7 +2,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <ostream>
+#include <string>
 
 #include <charrnn/core/simd.hpp>
 
@@ -29,6 +31,12 @@ struct SGD {
     SGDOptions options;  ///< the others
 
     static constexpr std::size_t slots = 1;  ///< v
+    static constexpr const char* short_name = "sgd";
+    /// What a checkpoint says of it, the learning rate aside.
+    [[nodiscard]] std::map<std::string, double> settings() const {
+        return {{options.nesterov ? "nesterov" : "momentum", options.momentum},
+                {"weight decay", options.weight_decay}};
+    }
 
     SGD() = default;
     explicit SGD(double lr_, SGDOptions options_ = {}) : lr(lr_), options(options_) {}

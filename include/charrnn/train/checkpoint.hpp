@@ -1,8 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <map>
 #include <optional>
 #include <string>
@@ -90,6 +90,30 @@ std::vector<TensorSource> run_tensors(const Tr& trainer) {
     return list;
 }
 
+/// That an alphabet is the one of a file. Errors: data_error, naming the first character that is another
+inline void check_same_alphabet(const TensorFile& file, const Alphabet& here) {
+    const Alphabet saved = load_alphabet(file);
+    const auto symbol = [](const Alphabet& a, std::size_t id) {
+        return id < a.size() ? printable(a.symbol(static_cast<std::uint32_t>(id)), a.encoding()) : "none";
+    };
+    if (saved.encoding() != here.encoding())
+        throw data_error(file.name() + ": the run's alphabet is one of " +
+                         (saved.encoding() == Encoding::bytes ? "bytes, expected code points"
+                                                              : "code points, expected bytes"));
+    for (std::size_t id = 0; id < std::max(saved.size(), here.size()); ++id)
+        if (symbol(saved, id) != symbol(here, id))
+            throw data_error(file.name() + ": the run has another alphabet: its character " +
+                             std::to_string(id) + " is " + symbol(saved, id) + ", expected " +
+                             symbol(here, id));
+    if (!(saved == here)) throw data_error(file.name() + ": the run's alphabet has another stop symbol");
+}
+
+/// The schedule, and its factor at the run's next step: two of a program's own may well have the same name.
+inline std::string schedule_text(const Schedule& schedule, std::uint64_t step, std::size_t steps_in_epoch) {
+    return printed(schedule) + ", " + shortest(schedule(step, steps_in_epoch)) + " at its step " +
+           std::to_string(step);
+}
+
 inline void describe_extra(const RunExtra& extra, std::map<std::string, std::string>& metadata) {
     if (extra.best_loss) {
         metadata["train.best_loss"] = exact(*extra.best_loss);
@@ -173,6 +197,8 @@ std::string run_bytes(const Trainer<M, O, S>& trainer, const Alphabet& alphabet,
     m["train.characters"] = std::to_string(state.characters);
     m["train.seconds"] = detail::exact(state.seconds);
     m["train.lr"] = detail::exact(state.lr);
+    m["train.schedule"] = detail::schedule_text(trainer.options().schedule, state.step - state.schedule_start,
+                                                trainer.source().windows());
     m["train.schedule_start"] = std::to_string(state.schedule_start);
     m["train.optimiser"] = detail::optimiser_text(trainer.optimiser());
     m["train.source"] = trainer.source_fingerprint();
@@ -218,6 +244,16 @@ Resumed resume(const TensorFile& file, Trainer<M, O, S>& trainer) {
     state.schedule_start =
         read.find("train.schedule_start") != nullptr ? read.count("train.schedule_start") : 0;
     if (state.lr <= 0) throw data_error(file.name() + ": the learning rate is not positive");
+    if (state.schedule_start > state.step)
+        throw data_error(file.name() + ": the schedule is said to begin at step " +
+                         std::to_string(state.schedule_start) + ", but the run is at step " +
+                         std::to_string(state.step));
+    if (const std::string* before = read.find("train.schedule"); before != nullptr) {
+        const std::string now = detail::schedule_text(
+            trainer.options().schedule, state.step - state.schedule_start, trainer.source().windows());
+        if (*before != now)
+            differences.push_back("the schedule: " + *before + " when the run was saved, " + now + " now");
+    }
     // The names and shapes are the trainer's, the numbers the file's.
     const auto parameters = trainer.model().parameters();
     const std::size_t slots = O::slots;
@@ -246,6 +282,14 @@ Resumed resume(const TensorFile& file, Trainer<M, O, S>& trainer) {
 template <class M, class O, class S>
 Resumed resume(const std::string& path, Trainer<M, O, S>& trainer) {
     return resume(TensorFile::read(path), trainer);
+}
+/// The same where the text was encoded with an alphabet of its own, not with the one that load_model gave: the file's
+/// must have the same characters. Errors: as above; data_error, naming the first character that is another
+template <class M, class O, class S>
+Resumed resume(const std::string& path, Trainer<M, O, S>& trainer, const Alphabet& alphabet) {
+    const TensorFile file = TensorFile::read(path);
+    detail::check_same_alphabet(file, alphabet);
+    return resume(file, trainer);
 }
 
 }  // namespace charrnn

@@ -3,7 +3,10 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <utility>
@@ -82,6 +85,19 @@ class CsvLog {
     [[nodiscard]] LogMark mark() const {
         if (::fsync(::fileno(file_.get())) != 0 && errno != EINVAL && errno != EROFS) fail();
         return {bytes_, open_row()};
+    }
+    /// Take back the rows of all steps after this one.
+    void rewind(std::uint64_t step) {
+        finish();
+        if (!std::filesystem::is_regular_file(path_)) return;
+        std::ifstream file(path_);
+        std::string row;
+        std::uint64_t bytes = 0;
+        while (std::getline(file, row)) {
+            if (bytes > 0 && std::strtoull(row.c_str(), nullptr, 10) > step) break;
+            bytes += row.size() + 1;
+        }
+        rewind(LogMark{bytes, ""});
     }
     /// Go back to a mark.
     void rewind(const LogMark& mark) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <functional>
+#include <limits>
 #include <utility>
 
 #include <charrnn/core/machine.hpp>
@@ -16,7 +18,8 @@ namespace detail {
 /// The loss over windows 0 to count - 1 of a source from a zero state: the sum over all of them, or the mean of the
 /// last one alone.
 template <class M, class S>
-double run_windows(const M& model, const S& source, std::size_t count, bool last_alone, std::size_t threads) {
+double run_windows(const M& model, const S& source, std::size_t count, bool last_alone, std::size_t threads,
+                   const std::function<bool()>& stop = {}) {
     using T = typename M::value_type;
     const std::size_t lanes = source.lanes();
     const std::size_t groups = std::min(lanes, threads == 0 ? hardware_threads() : threads);
@@ -32,6 +35,7 @@ double run_windows(const M& model, const S& source, std::size_t count, bool last
     for (std::size_t w = 0; w < count; ++w) {
         source.fill(w, batch);
         if (batch.count == 0) continue;
+        if (stop && stop()) return std::numeric_limits<double>::quiet_NaN();
         if (!batch.begins.empty() && std::exchange(first, false)) runner.allow_begins();
         runner.load(state);
         const Context context{.begins = batch.begins.empty() ? nullptr : batch.begins.data()};
@@ -52,11 +56,13 @@ double run_windows(const M& model, const S& source, std::size_t count, bool last
 }  // namespace detail
 
 /// The mean loss of a model over a source, from a zero state: nats a character. Nothing of the model or of a
-/// training run is changed. Errors: shape_error where the model and the source have alphabets of different sizes.
+/// training run is changed. `stop` is asked before each window: once it says yes, the result is NaN.
+/// Errors: shape_error where the model and the source have alphabets of different sizes.
 template <SequenceModel M, BatchSource S>
-double evaluate(const M& model, const S& source, std::size_t threads = 0) {
+double evaluate(const M& model, const S& source, std::size_t threads = 0,
+                const std::function<bool()>& stop = {}) {
     detail::check_alphabet(model, source.alphabet_size());
-    return detail::run_windows(model, source, source.windows(), false, threads);
+    return detail::run_windows(model, source, source.windows(), false, threads, stop);
 }
 
 /// The probe of the Flux examples, made repeatable: from a zero state through the first `windows` windows, the mean

@@ -6,7 +6,7 @@
 namespace charrnn {
 
 /// While one of these lives, the first Ctrl-C (SIGINT) or SIGTERM sets a flag instead of ending the program, so that
-/// a training run can stop between two steps. A second one ends the program at once.
+/// a training run can stop between two steps. A second one, of either kind, ends the program at once.
 ///
 ///     InterruptGuard guard;
 ///     trainer.stop_when(interrupted);
@@ -34,7 +34,8 @@ class InterruptGuard {
     }
     static void note(int signal_number) {
         flag() = signal_number;
-        std::signal(signal_number, SIG_DFL);
+        std::signal(SIGINT, SIG_DFL);
+        std::signal(SIGTERM, SIG_DFL);
     }
 
     Handler old_int_, old_term_;

@@ -20,8 +20,10 @@ namespace charrnn {
 /// When a run counts as diverged, and what is done then.
 struct RecoveryOptions {
     std::uint64_t every = 100;  ///< take a snapshot in memory after so many steps
-    double explosion = 3;  ///< a loss above the recent mean times this, plus 1 nat, is an explosion; 0: never
-    double factor = 0.5;   ///< the learning rate is multiplied by this
+    double explosion =
+        3;  ///< a loss above the recent mean (at first: that of chance) times this, plus 1 nat, is an
+            ///< explosion; 0: never
+    double factor = 0.5;    ///< the learning rate is multiplied by this
     std::size_t tries = 5;  ///< give up when so many times in a row did not get beyond the worst step so far
 };
 
@@ -41,7 +43,7 @@ struct Divergence {
 ///     recovery.on_divergence([](const Divergence& d) { std::cerr << d.reason << '\n'; });
 ///     recovery.run(epochs(3));
 ///
-/// A snapshot is taken only while the loss is near its recent mean. Each further try in a row goes one snapshot further
+/// A recovery begins without a mean, a resumed run's too. A snapshot is taken only while the loss is near its recent mean. Each further try in a row goes one snapshot further
 /// back, if there is one: the newest may be from the way to the explosion. Memory: two copies of parameters and run.
 /// The trainer is borrowed, and must outlive this.
 /// Errors: numeric_error, saying how often it was tried; the run is then at the last good snapshot
@@ -116,12 +118,14 @@ class Recovery {
     }
 
     void watch(const Progress& p) {
-        mean_weight_ = 0.98 * mean_weight_ + 1;
-        const double limit = options_.explosion * mean_ + 1;
-        if (options_.explosion > 0 && mean_weight_ > 10 && p.loss > limit)
+        // Before there is a mean to speak of, chance stands for it.
+        const double usual =
+            mean_weight_ > 10 ? mean_ : std::log(static_cast<double>(trainer_.model().out_size()));
+        if (options_.explosion > 0 && p.loss > options_.explosion * usual + 1)
             throw numeric_error("step " + std::to_string(p.step) +
                                 ": the loss has exploded: " + std::to_string(p.loss) +
-                                " nats a character, after " + std::to_string(mean_) + " in the mean");
+                                " nats a character, after " + std::to_string(usual) + " in the mean");
+        mean_weight_ = 0.98 * mean_weight_ + 1;
         mean_ += (p.loss - mean_) / mean_weight_;
         if (p.step > worst_) attempts_ = 0;
         if (p.step >= snapshots_.back().state.step + options_.every && p.loss < 1.5 * mean_ + 0.1) {

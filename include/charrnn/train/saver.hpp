@@ -10,13 +10,16 @@
 
 #include <charrnn/core/error.hpp>
 #include <charrnn/data/alphabet.hpp>
+#include <charrnn/io/atomic_file.hpp>
 #include <charrnn/train/checkpoint.hpp>
+#include <charrnn/train/checkpoints.hpp>
 #include <charrnn/train/csv_log.hpp>
 #include <charrnn/train/progress.hpp>
 
 namespace charrnn {
 
-/// How often to save: after so many steps, or so many seconds; 0: not by that.
+/// How often to save: after so many steps, or so many seconds; 0: not by that. At the end of a cycle of the schedule in
+/// any case.
 struct SaveInterval {
     std::uint64_t steps = 0;  ///< training steps from one to the next
     double seconds = 60;      ///< from one to the next
@@ -30,7 +33,8 @@ struct SaveInterval {
 ///     trainer.run(epochs(3));
 ///     saver.save();
 ///
-/// The trainer, the alphabet and the log are borrowed.
+/// With `kept`, each save is kept under a name of its own too, and a validation loss asks for one, so that the best is
+/// among them. The trainer, the alphabet, the log and `kept` are borrowed.
 template <class Tr>
 class Saver {
   public:
@@ -44,31 +48,42 @@ class Saver {
           alphabet_(alphabet),
           interval_(interval),
           report_(std::move(report)),
-          last_step_(trainer.state().step) {}
+          last_step_(trainer.state().step),
+          last_cycle_(trainer.progress().cycle) {}
 
     /// What is saved with the run: best validation, notes. The log's place is filled in if there is one.
     RunExtra extra{};
     /// The log whose place is saved.
     CsvLog* log = nullptr;
+    /// Where the newest and the best are kept beside the one file, if anywhere.
+    Checkpoints* kept = nullptr;
 
-    /// Save if enough steps or time have gone by since the last time.
+    /// Save if enough steps or time have gone by since the last time, a cycle has ended, there is a validation loss to
+    /// keep, or the run has gone back.
     void save_if_due() {
         const std::uint64_t step = trainer_.state().step;
         const double seconds = std::chrono::duration<double>(Clock::now() - last_time_).count();
         if ((interval_.steps > 0 && step >= last_step_ + interval_.steps) ||
-            (interval_.seconds > 0 && seconds >= interval_.seconds))
+            (interval_.seconds > 0 && seconds >= interval_.seconds) || step < last_step_ ||
+            trainer_.progress().cycle > last_cycle_ || (kept != nullptr && loss_at(step)))
             (void)save();
     }
-    /// Save now, unless this very step is saved already. Whether the newest state is in the file.
+    /// Save now, unless this very state is saved already. Whether the newest state is in the file.
     bool save() {
         const std::uint64_t step = trainer_.state().step;
-        if (saved_ && *saved_ == step) return true;
+        // A run that went back comes to a step again, and then with another learning rate.
+        const std::pair<std::uint64_t, double> now{step, trainer_.state().lr};
+        if (saved_ == now) return true;
         last_step_ = step;
         last_time_ = Clock::now();
+        last_cycle_ = trainer_.progress().cycle;
         try {
             if (log != nullptr) extra.log = log->mark();
-            save_run(path_, trainer_, alphabet_, extra);
-            saved_ = step;
+            const std::string bytes = run_bytes(trainer_, alphabet_, extra);
+            write_atomically(path_, bytes);
+            if (kept != nullptr)
+                kept->add(step, loss_at(step), [&](const std::string& to) { write_atomically(to, bytes); });
+            saved_ = now;
             return true;
         } catch (const error& e) {
             const std::string reason = std::string("not saved: ") + e.what();
@@ -81,6 +96,7 @@ class Saver {
     }
     /// Note a validation loss. Whether it is the best so far.
     bool validation(double loss) {
+        validated_ = {trainer_.state().step, loss};
         if (extra.best_loss && *extra.best_loss <= loss) return false;
         extra.best_loss = loss;
         extra.best_step = trainer_.state().step;
@@ -90,14 +106,19 @@ class Saver {
   private:
     using Clock = std::chrono::steady_clock;
 
+    [[nodiscard]] std::optional<double> loss_at(std::uint64_t step) const {
+        return validated_ && validated_->first == step ? std::optional(validated_->second) : std::nullopt;
+    }
+
     std::string path_;
     const Tr& trainer_;
     const Alphabet& alphabet_;
     SaveInterval interval_;
     Report report_;
-    std::uint64_t last_step_;
+    std::uint64_t last_step_, last_cycle_;
     Clock::time_point last_time_ = Clock::now();
-    std::optional<std::uint64_t> saved_;
+    std::optional<std::pair<std::uint64_t, double>> saved_,
+        validated_;  // steps with learning rate, with loss
 };
 
 }  // namespace charrnn
