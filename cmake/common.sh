@@ -142,7 +142,7 @@ run_on_text() {
     local program="$1" name="$2" url="$3" sum="$4" option fetch=yes
     shift 4
     for option in "$@"; do
-        case "$option" in --corpus | --corpus=* | --from | --from=* | -h | --help) fetch=no ;; esac
+        case "$option" in --corpus | --corpus=* | --write | -h | --help) fetch=no ;; esac
     done
     require_packages "${build_packages[@]}" libcli11-dev
     if [[ "$fetch" == yes ]]; then
