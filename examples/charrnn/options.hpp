@@ -14,14 +14,15 @@ struct Options {
 
     std::string cell = "lstm";
     std::size_t hidden = 128, layers = 2, embedding = 0;
-    double dropout = 0;
+    charrnn::Recipe recipe;
+    double dropout = recipe.dropout;
     std::string init_from, resume;
     bool extend = false;
 
     std::string optimiser = "adam", schedule = "cosine";
-    double lr = 0.01, decay = 0.97, weight_decay = 0, clip = 1;
-    std::uint64_t warm_up = 100;
-    double epochs = 4;
+    double lr = recipe.lr, decay = 0.97, weight_decay = recipe.weight_decay, clip = recipe.clip;
+    std::uint64_t warm_up = recipe.warm_up;
+    double epochs = recipe.epochs;
     std::size_t lanes = 50, window = 50, threads = 0, patience = 0;
     double held_out = 0.05;
     std::uint64_t seed = 1;
