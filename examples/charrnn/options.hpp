@@ -58,7 +58,8 @@ inline std::optional<int> parse(int argc, char** argv, CLI::App& app, Options& o
     train->add_option("-o,--model", o.model_file, "where the model and its run are kept")->type_name("FILE");
     train->add_flag("--bytes", o.bytes, "read bytes instead of UTF-8");
     auto* model = train->add_option_group("Model");
-    model->add_option("--cell", o.cell, "lstm, gru or rnn")->check(CLI::IsMember({"lstm", "gru", "rnn"}));
+    model->add_option("--cell", o.cell, "lstm, gru, rnn or gru-reset-before, a GRU in its first form")
+        ->check(CLI::IsMember({"lstm", "gru", "rnn", "gru-reset-before"}));
     model->add_option("--hidden", o.hidden, "width of a recurrent layer")->check(one);
     model->add_option("--layers", o.layers, "recurrent layers")->check(one);
     model->add_option("--embedding", o.embedding, "width of an embedding before them; 0: none")->check(none);

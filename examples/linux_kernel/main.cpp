@@ -154,6 +154,7 @@ int main(int argc, char** argv) {
     try {
         Options options;
         if (const std::optional<int> code = parse(argc, argv, options)) return *code;
+        Registry<>::instance().add_cell<GRUResetBeforeCell>();
         if (options.from.empty()) return run(options);
         write(options);
     } catch (const std::exception& e) {

@@ -82,7 +82,8 @@ inline std::optional<int> parse(int argc, char** argv, Options& o) {
     text->add_option("--kernel-root", o.kernel_root, "where the source tree for --full is")->type_name("DIR");
 
     auto* model = app.add_option_group("Model");
-    model->add_option("--cell", o.cell, "lstm, gru or rnn")->check(CLI::IsMember({"lstm", "gru", "rnn"}));
+    model->add_option("--cell", o.cell, "lstm, gru, rnn or gru-reset-before, a GRU in its first form")
+        ->check(CLI::IsMember({"lstm", "gru", "rnn", "gru-reset-before"}));
     model->add_option("--hidden", o.hidden, "width of a recurrent layer")->check(at_least_1);
     model->add_option("--layers", o.layers, "recurrent layers")->check(at_least_1);
     model->add_option("--dropout", o.dropout, "share of numbers dropped after each recurrent layer");

@@ -111,12 +111,8 @@ int main(int argc, char** argv) {
         Options options;
         if (const std::optional<int> code = parse(argc, argv, names, options)) return *code;
         // So that files with these cells can be read again.
-        const auto know = [](auto cell) {
-            Registry<>::instance().add(cell.short_name, [](std::size_t in, std::size_t out, Random& random) {
-                return Recur(decltype(cell){in, out}, random);
-            });
-        };
-        know(AddCell{}), know(ConcatCell{}), know(PlainCell{});
+        Registry<>& registry = Registry<>::instance();
+        registry.add_cell<AddCell>(), registry.add_cell<ConcatCell>(), registry.add_cell<PlainCell>();
 
         const Text text = read_text(options.corpus);
         std::string table =

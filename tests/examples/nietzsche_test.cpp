@@ -7,6 +7,7 @@
 #include "nietzsche/ladder.hpp"
 #include "nn/instances.hpp"
 #include "nn/run.hpp"
+#include "temporary_folder.hpp"
 
 // The cells of the ladder, which are a user's own: their gradients, and their formulas once more as plain loops.
 
@@ -141,4 +142,21 @@ TEST_CASE(
     }
     CHECK(s.cycles(17 * epoch, epoch) == 4);
     CHECK(s.cycles(80 * epoch, epoch) == 10);
+}
+
+TEST_CASE("nietzsche: models of one's own cells are saved and read again") {
+    Registry<>& registry = Registry<>::instance();
+    registry.add_cell<AddCell>(), registry.add_cell<ConcatCell>(), registry.add_cell<PlainCell>();
+    const test::TemporaryFolder folder;
+    const Alphabet alphabet(Text::from_string("abcdefg"));
+    for (const Rung& rung : ladder()) {
+        INFO(rung.name);
+        Random random(1);
+        Model<> model = rung.model(alphabet.size(), 6, random);
+        const std::string path = folder.path() + "/" + rung.name + ".safetensors";
+        save(path, model, alphabet);
+        const Model<> again = load_model(path).model;
+        CHECK(printed(again) == printed(model));
+        CHECK(sample(again, alphabet, 50, {.prompt = "a"}) == sample(model, alphabet, 50, {.prompt = "a"}));
+    }
 }

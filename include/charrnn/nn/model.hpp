@@ -190,7 +190,7 @@ class Model {
     bool softmax_ = false;
 };
 
-/// Layers by name, for Model: "lstm", "gru", "rnn", "dense" and "embedding", and whatever a program adds.
+/// Layers by name, for Model: "lstm", "gru", "rnn", "dense", "embedding" and "dropout", and whatever a program adds.
 template <class T = float>
 class Registry {
   public:
@@ -234,6 +234,16 @@ class Registry {
 
     /// Give a name to a way of making layers; an older one of that name is replaced.
     void add(const std::string& name, Make make) { makers_[name] = std::move(make); }
+    /// Give a cell the name that it has itself, its short_name: for cells of one's own, and for those of the library that
+    /// not every program should have to compile.
+    ///
+    ///     Registry<>::instance().add_cell<GRUResetBeforeCell>();      // "gru-reset-before"
+    template <Cell C>
+    void add_cell() {
+        add(C::short_name, [](std::size_t in, std::size_t out, Random& random) {
+            return Recur<C, T>(C{in, out}, random);
+        });
+    }
     /// The same for a layer that has options: how a spec that names it becomes a layer.
     void add(const std::string& name, MakeFromSpec make) { from_spec_[name] = std::move(make); }
     /// All names, in alphabetical order.
