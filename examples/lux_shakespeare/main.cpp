@@ -47,7 +47,10 @@ static void run(const Options& o) {
     const Text text = read_text(o.corpus);
     const Alphabet alphabet(text, U'\v');
     const Batches batches(text, alphabet, {.lanes = o.lanes, .window = o.window});
-    const auto [training, held_out] = shuffled_windows(batches, o.held_out, o.seed);
+    // Not as a structured binding: clang 14 cannot capture one.
+    const auto split = shuffled_windows(batches, o.held_out, o.seed);
+    const auto& training = split.first;
+    const auto& held_out = split.second;
     std::cout << with_commas(text.size()) << " characters; " << alphabet << "\n"
               << batches << ", " << with_commas(held_out.windows()) << " of them held out\n";
 
