@@ -6,6 +6,8 @@
 #   require_packages NAME...   installs the Debian packages that are missing; elsewhere says what to install
 #   quietly LOG COMMAND...     runs a command; shows its output only if it fails
 #   build_preset PRESET [TARGET...]  configures and builds build/PRESET
+#   fetch_text NAME URL SHA256 downloads build/corpus/NAME once, and checks it; fails with a sentence
+#   run_on_text PROGRAM NAME URL SHA256 OPTION...  builds an example and runs it on such a text, or on --corpus FILE
 
 project_root="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)"
 
@@ -108,4 +110,46 @@ build_preset() {
             quietly "build/log/$preset-build.log" \
                 cmake --build --preset "$preset" --parallel "$(nproc)" "${targets[@]}"
     )
+}
+
+fetch_text() {
+    local name="$1" url="$2" sum="$3" file="$project_root/build/corpus/$1" found
+    [[ -f "$file" ]] && return 0
+    mkdir -p -- "$(dirname -- "$file")"
+    printf 'Downloading %s\n' "$url" >&2
+    rm -f -- "$file.part"
+    if _has_command curl; then
+        curl -fsSL --connect-timeout 20 --max-time 600 -o "$file.part" "$url"
+    elif _has_command wget; then
+        wget -q --timeout=20 --tries=2 -O "$file.part" "$url"
+    else
+        printf 'There is neither curl nor wget. ' >&2 && false
+    fi || {
+        rm -f -- "$file.part"
+        printf '%s could not be downloaded. Fetch it by another way from %s, and name it: --corpus FILE\n' "$name" "$url" >&2
+        return 1
+    }
+    found="$(sha256sum -- "$file.part" | cut -d ' ' -f 1)"
+    if [[ "$found" != "$sum" ]]; then
+        printf '%s has the SHA-256 %s, expected %s: it is kept as %s. To use it all the same: --corpus FILE\n' \
+            "$url" "$found" "$sum" "$file.part" >&2
+        return 1
+    fi
+    mv -- "$file.part" "$file"
+}
+
+run_on_text() {
+    local program="$1" name="$2" url="$3" sum="$4" option fetch=yes
+    shift 4
+    for option in "$@"; do
+        case "$option" in --corpus | --corpus=* | --write | -h | --help) fetch=no ;; esac
+    done
+    require_packages "${build_packages[@]}" libcli11-dev
+    if [[ "$fetch" == yes ]]; then
+        fetch_text "$name" "$url" "$sum" || exit 1
+        set -- --corpus "$project_root/build/corpus/$name" "$@"
+    fi
+    [[ -x "$project_root/build/example/examples/$program" ]] || printf 'Building the example, once\n' >&2
+    build_preset example "$program" || exit 1
+    exec "$project_root/build/example/examples/$program" "$@"
 }

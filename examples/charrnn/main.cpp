@@ -167,6 +167,7 @@ int main(int argc, char** argv) {
         CLI::App app("Character-level recurrent language models: train, sample, score, inspect.", "charrnn");
         Options options;
         if (const std::optional<int> code = parse(argc, argv, app, options)) return *code;
+        Registry<>::instance().add_cell<GRUResetBeforeCell>();
         const std::string command = options.command->get_name();
         if (command == "train") train(options);
         if (command == "sample") sample(options);

@@ -16,14 +16,15 @@ struct Options {
 
     std::string cell = "lstm";
     std::size_t hidden = 128, layers = 2, embedding = 0;
-    double dropout = 0;
+    charrnn::Recipe recipe;
+    double dropout = recipe.dropout;
     std::string init_from, resume;
     bool extend = false;
 
     std::string optimiser = "adam", schedule = "cosine";
-    double lr = 0.01, decay = 0.97, weight_decay = 0, clip = 1;
-    std::uint64_t warm_up = 100;
-    double epochs = 4;
+    double lr = recipe.lr, decay = 0.97, weight_decay = recipe.weight_decay, clip = recipe.clip;
+    std::uint64_t warm_up = recipe.warm_up;
+    double epochs = recipe.epochs;
     std::size_t lanes = 50, window = 50, threads = 0, patience = 0;
     double held_out = 0.05;
     std::uint64_t seed = 1;
@@ -62,7 +63,8 @@ inline std::optional<int> parse(int argc, char** argv, CLI::App& app, Options& o
     train->add_option("-o,--model", o.model_file, "where the model and its run are kept")->type_name("FILE");
     train->add_flag("--bytes", o.bytes, "read bytes instead of UTF-8");
     auto* model = train->add_option_group("Model");
-    model->add_option("--cell", o.cell, "lstm, gru or rnn")->check(CLI::IsMember({"lstm", "gru", "rnn"}));
+    model->add_option("--cell", o.cell, "lstm, gru, rnn or gru-reset-before, a GRU in its first form")
+        ->check(CLI::IsMember({"lstm", "gru", "rnn", "gru-reset-before"}));
     model->add_option("--hidden", o.hidden, "width of a recurrent layer")->check(one);
     model->add_option("--layers", o.layers, "recurrent layers")->check(one);
     model->add_option("--embedding", o.embedding, "width of an embedding before them; 0: none")->check(none);

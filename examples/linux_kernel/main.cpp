@@ -28,7 +28,13 @@ static LoadedModel<> make_model(const Options& o, const Alphabet& needed) {
     if (!o.init_from.empty())
         return init_from(o.init_from, needed, o.extend ? NewCharacters::extend : NewCharacters::refuse,
                          random);
-    return {char_rnn(o.cell, needed.size(), o.hidden, o.layers, random), needed};
+    return {char_rnn(o.cell, needed.size(), o.hidden, o.layers, random, {.dropout = o.dropout}), needed};
+}
+
+/// What the learning rate is multiplied by, beside --decay.
+static Schedule schedule(const Options& o) {
+    const Schedule shape = o.schedule == "cosine" ? cosine(epochs(o.epochs)) : constant(1);
+    return o.warm_up > 0 ? warm_up(steps(o.warm_up)) * shape : shape;
 }
 
 static int run(const Options& o) {
@@ -51,9 +57,14 @@ static int run(const Options& o) {
               << summary(model) << '\n';
 
     // The run.
-    Trainer trainer(
-        model, Adam(o.lr), batches,
-        {.clip = o.clip, .decay = o.decay, .truncate = o.truncate, .threads = o.threads, .slices = o.slices});
+    Trainer trainer(model, Adam(o.lr, 0.9, 0.999, 1e-8, o.weight_decay, o.optimiser == "adamw"), batches,
+                    {.clip = o.clip,
+                     .decay = o.schedule == "decay" ? o.decay : 1,
+                     .truncate = o.truncate,
+                     .threads = o.threads,
+                     .slices = o.slices,
+                     .seed = o.seed,
+                     .schedule = schedule(o)});
     std::cout << machine() << ", " << trainer.options().threads << " threads, " << trainer.options().slices
               << " slices\n\n";
 
@@ -168,6 +179,7 @@ int main(int argc, char** argv) {
     try {
         Options options;
         if (const std::optional<int> code = parse(argc, argv, options)) return *code;
+        Registry<>::instance().add_cell<GRUResetBeforeCell>();
         if (options.from.empty()) return run(options);
         write(options);
     } catch (const std::exception& e) {

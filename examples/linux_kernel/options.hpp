@@ -9,15 +9,18 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 
-#include "corpus.hpp"
 #include "../run_settings.hpp"
+#include "corpus.hpp"
 
 struct Options {
     std::string cell = "lstm";
     std::size_t hidden = 128, layers = 2;
     std::size_t lanes = 50, window = 50, truncate = 0;
-    double lr = 0.002, decay = 0.97, clip = 0;
+    std::string recipe = "seed", optimiser = "adam", schedule = "decay";
+    double lr = 0.002, decay = 0.97, clip = 0, dropout = 0, weight_decay = 0;
+    std::uint64_t warm_up = 0;
     double epochs = 3;
     std::uint64_t max_steps = 0;
     std::uint64_t seed = 1;
@@ -75,10 +78,12 @@ inline std::optional<int> parse(int argc, char** argv, Options& o) {
     text->add_option("--kernel-root", o.kernel_root, "where the source tree for --full is")->type_name("DIR");
 
     auto* model = app.add_option_group("Model");
-    model->add_option("--cell", o.cell, "lstm, gru or rnn")->check(CLI::IsMember({"lstm", "gru", "rnn"}));
+    model->add_option("--cell", o.cell, "lstm, gru, rnn or gru-reset-before, a GRU in its first form")
+        ->check(CLI::IsMember({"lstm", "gru", "rnn", "gru-reset-before"}));
     model->add_option("--hidden", o.hidden, "width of a recurrent layer")->check(at_least_1);
     model->add_option("--layers", o.layers, "recurrent layers")->check(at_least_1);
-    model->add_option("--seed", o.seed, "of the first weights and of the samples");
+    model->add_option("--dropout", o.dropout, "share of numbers dropped after each recurrent layer");
+    model->add_option("--seed", o.seed, "of the first weights, of dropout and of the samples");
 
     auto* training = app.add_option_group("Training");
     training->add_option("--lanes", o.lanes, "streams of text side by side")->check(at_least_1);
@@ -87,8 +92,21 @@ inline std::optional<int> parse(int argc, char** argv, Options& o) {
         ->add_option("--truncate", o.truncate,
                      "cut the gradient every so many steps inside a window; 0: never")
         ->check(at_least_0);
-    training->add_option("--lr", o.lr, "Adam's learning rate");
-    training->add_option("--decay", o.decay, "its factor after each epoch");
+    training
+        ->add_option("--recipe", o.recipe,
+                     "what holds where nothing else is said: the Flux documents' values, or those that the "
+                     "library suggests (see charrnn::Recipe)")
+        ->check(CLI::IsMember({"seed", "default"}));
+    training->add_option("--optimiser", o.optimiser, "adam, or adamw: weight decay apart from the gradient")
+        ->check(CLI::IsMember({"adam", "adamw"}));
+    training->add_option("--lr", o.lr, "the learning rate");
+    training
+        ->add_option("--schedule", o.schedule,
+                     "decay per epoch, cosine to zero at the end of --epochs, or constant")
+        ->check(CLI::IsMember({"decay", "cosine", "constant"}));
+    training->add_option("--decay", o.decay, "the rate's factor after each epoch, with --schedule decay");
+    training->add_option("--warm-up", o.warm_up, "steps in which the rate rises")->check(at_least_0);
+    training->add_option("--weight-decay", o.weight_decay, "pull of the weights towards zero");
     training->add_option("--clip", o.clip, "scale gradients down to this norm; 0: never");
     training->add_option("--epochs", o.epochs, "passes over the text")->check(CLI::NonNegativeNumber);
     training->add_option("--max-steps", o.max_steps, "stop after so many steps instead; 0: count epochs")
@@ -140,9 +158,28 @@ inline std::optional<int> parse(int argc, char** argv, Options& o) {
     try {
         app.parse(argc, argv);
         save_interval(o.every);
-        o.settings = run_settings(app, {"--cell", "--hidden", "--layers", "--seed"},
+        if (o.resume.empty() && o.recipe == "default") {
+            const charrnn::Recipe recipe;
+            const std::pair<const char*, std::string> values[] = {
+                {"--epochs", CLI::detail::to_string(recipe.epochs)},
+                {"--optimiser", "adamw"},
+                {"--lr", CLI::detail::to_string(recipe.lr)},
+                {"--schedule", "cosine"},
+                {"--warm-up", CLI::detail::to_string(recipe.warm_up)},
+                {"--clip", CLI::detail::to_string(recipe.clip)},
+                {"--dropout", CLI::detail::to_string(recipe.dropout)},
+                {"--weight-decay", CLI::detail::to_string(recipe.weight_decay)}};
+            for (const auto& [name, value] : values) {
+                CLI::Option* option = app.get_option(name);
+                if (option->count() > 0) continue;
+                option->add_result(value);
+                option->run_callback();
+            }
+        }
+        o.settings = run_settings(app, {"--cell", "--hidden", "--layers", "--dropout", "--seed"},
                                   {"--corpus", "--full", "--valid", "--kernel-root", "--lanes", "--window",
-                                   "--truncate", "--lr", "--decay", "--clip", "--slices"},
+                                   "--truncate", "--lr", "--decay", "--clip", "--slices", "--schedule",
+                                   "--optimiser", "--warm-up", "--weight-decay", "--epochs"},
                                   o.resume);
         if (o.checkpoint.empty()) o.checkpoint = o.resume;
         if (o.keep > 0 && o.checkpoint.empty())

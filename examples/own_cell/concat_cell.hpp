@@ -14,6 +14,7 @@ struct ConcatCell {
     std::size_t in = 0;   // D
     std::size_t out = 0;  // H
 
+    static constexpr const char* short_name = "concat";
     static constexpr std::size_t parts = 1;  // the state is h alone
 
     template <class T>

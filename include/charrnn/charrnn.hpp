@@ -39,6 +39,7 @@
 #include <charrnn/train/early_stopping.hpp>
 #include <charrnn/train/evaluate.hpp>
 #include <charrnn/train/interrupt.hpp>
+#include <charrnn/train/recipe.hpp>
 #include <charrnn/train/recovery.hpp>
 #include <charrnn/train/sample.hpp>
 #include <charrnn/train/saver.hpp>

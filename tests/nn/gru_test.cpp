@@ -100,4 +100,15 @@ TEST_CASE("gru: prints as it is written, counts its parameters, and has a name")
                          "GRUCell(0, 4): expected an input and an output width of at least 1", value_error);
 }
 
+TEST_CASE("gru: the first form has a name where a program gives it one") {
+    Registry<> registry = Registry<>::instance();
+    Random random(1);
+    CHECK_THROWS_AS((void)registry.make("gru-reset-before", 5, 4, random), value_error);
+    registry.add_cell<GRUResetBeforeCell>();
+    const AnyLayer<float> layer = registry.make("gru-reset-before", 5, 4, random);
+    CHECK(printed(layer) == "Recur(GRUResetBeforeCell(5, 4))");
+    CHECK(layer.spec() == LayerSpec{.type = "gru-reset-before", .in = 5, .out = 4});
+    CHECK(printed(registry.make(layer.spec(), random)) == printed(layer));
+}
+
 }  // namespace gru_test

@@ -66,10 +66,13 @@ TEST_CASE("model: the usual model of each name and size") {
 }
 
 TEST_CASE("model: errors") {
-    CHECK_THROWS_WITH_AS(
-        char_rnn("gruu", 5, 4, 1),
-        "no layer is called 'gruu': expected one of dense, embedding, gru, gru-reset-before, lstm, rnn",
-        value_error);
+    // A program, and another test, may have added cells.
+    std::string known;
+    for (const std::string& name : Registry<>::instance().names())
+        known += (known.empty() ? "" : ", ") + name;
+    CHECK(known.find("dense, embedding, gru") == 0);
+    CHECK_THROWS_WITH_AS(char_rnn("gruu", 5, 4, 1),
+                         ("no layer is called 'gruu': expected one of " + known).c_str(), value_error);
     CHECK_THROWS_WITH_AS(char_rnn("lstm", 5, 4, 0), "layers is 0: expected at least 1", value_error);
     CHECK_THROWS_AS(char_rnn("lstm", 5, 0, 1), value_error);
     CHECK_THROWS_AS(char_rnn("lstm", 0, 4, 1), value_error);

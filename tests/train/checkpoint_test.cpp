@@ -124,6 +124,7 @@ void check_resume(const O& optimiser) {
         }
     };
     Random random(7);
+    Registry<>::instance().add_cell<GRUResetBeforeCell>();
     for (const auto& cell : Registry<>::instance().names())
         if (Registry<>::instance().make(cell, 1, 1, random).state_parts() > 0) {
             check(char_rnn(cell, V, H, 2, random));

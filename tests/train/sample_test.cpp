@@ -2,6 +2,7 @@
 
 #include <charrnn/charrnn.hpp>
 #include <cmath>
+#include <iterator>
 #include <string>
 
 #include "nn/instances.hpp"
@@ -196,7 +197,7 @@ TEST_CASE("scoring: in one pass, in windows of any length, and character by char
     };
     const double whole = in_windows(text.size());
     for (const std::size_t window : {1U, 2U, 7U, 50U, 333U})
-        CHECK(in_windows(window) == doctest::Approx(whole).epsilon(1e-6));
+        CHECK(std::abs(in_windows(window) - whole) < 1e-6);
     const Ids ids = f.alphabet.encode(text);
     Stateful step(f.model);
     double total = 0;
@@ -205,7 +206,41 @@ TEST_CASE("scoring: in one pass, in windows of any length, and character by char
         x(0, 0) = ids[i];
         total -= std::log(static_cast<double>(step(x)(0, 0, ids[i + 1])));
     }
-    CHECK(total / static_cast<double>(ids.size() - 1) == doctest::Approx(whole).epsilon(1e-5));
+    CHECK(std::abs(total / static_cast<double>(ids.size() - 1) - whole) < 1e-5);
+}
+
+TEST_CASE("sampling: a sampler is a range of characters") {
+    using S = Sampler<Model<>>;
+    static_assert(std::input_iterator<S::Iterator>);
+    static_assert(std::sentinel_for<std::default_sentinel_t, S::Iterator>);
+    const Fixture f;
+    const SampleOptions options{.prompt = "the é", .seed = 4};
+    const std::string expected = sample(f.model, f.alphabet, 20, options);
+    S sampler(f.model, f.alphabet, options);
+    std::string text;
+    std::size_t count = 0;
+    for (const std::string& c : sampler.take(8)) text += c, ++count;
+    CHECK(count == 8);
+    for (const std::string& c : sampler.take(0)) text += c;
+    for (const std::string& c : sampler) {  // without end
+        text += c;
+        if (++count == 25) break;
+    }
+    CHECK(text == expected);
+
+    // It ends before the stop character, and stays there.
+    const SampleOptions stopping{.prompt = "th", .seed = 4, .stop = U'e'};
+    S stopped(f.model, f.alphabet, stopping);
+    text.clear();
+    for (const std::string& c : stopped) text += c;
+    CHECK(text == sample(f.model, f.alphabet, 100'000, stopping));
+    CHECK(stopped.ended());
+    for (const std::string& c : stopped) text += c + "!";
+    CHECK(text.find('!') == std::string::npos);
+    S part(f.model, f.alphabet, stopping);
+    std::size_t most = 0;
+    for (const std::string& c : part.take(1'000'000)) most += c.size();
+    CHECK(most >= text.size());
 }
 
 }  // namespace sample_test

@@ -16,7 +16,9 @@ namespace charrnn {
 ///     n = tanh(x Wi_n + (r * h) Wh_n + b_n)
 ///     h' = (1 - z) * n + z * h
 ///
-/// The second product waits for r, so this is a cell with a step of its own, and slower than GRUCell.
+/// The second product waits for r, so this is a cell with a step of its own, on OpenBLAS, and slower than GRUCell. A Model
+/// knows it only where the program asks, so that others need not compile it:
+/// `Registry<>::instance().add_cell<GRUResetBeforeCell>()`.
 /// Shapes:  x (N, D), state h (N, H); Wi (D, 3H), Wh (H, 3H), b (3H): r, z, n
 /// First values: Glorot uniform, biases too.
 /// Source:  Cho et al. 2014, equations 5 to 8

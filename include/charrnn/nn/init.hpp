@@ -147,7 +147,8 @@ void orthogonal(A&& w, Random& random, double gain = 1, std::size_t blocks = 1) 
 /// The first values that PyTorch gives by default, to compare runs: recurrent cells uniform with limit 1 / sqrt(H),
 /// where PyTorch has two biases their sum; Dense uniform with limit 1 / sqrt(D), its bias too; Embedding normal.
 ///
-/// Goes by the names of the parameters, so a user's cell with Wi, Wh and b is one of them.
+/// Goes by the names of the parameters: a user's cell with Wi, Wh and b is a recurrent cell, and W1 with b1, or W2 with
+/// b2, is one of PyTorch's Linear layers, as Dense is.
 /// Errors:  value_error for a parameter that PyTorch has no rule for
 /// Source:  PyTorch's reset_parameters of nn.RNNBase, nn.Linear and nn.Embedding
 template <class M>
@@ -170,8 +171,10 @@ void pytorch(M& model, Random& random) {
             for (std::size_t j = 0; j < p.size - apart; ++j)
                 p.data[j] +=
                     static_cast<std::remove_reference_t<decltype(*p.data)>>(random.uniform(-limit, limit));
-        } else if (has(stem + "W") && has(stem + "b") && (own == "W" || own == "b")) {
-            uniform(p, 1 / std::sqrt(static_cast<double>(parameter(model, stem + "W").shape[0])), random);
+        } else if (const std::string rest = own.substr(1);
+                   (own[0] == 'W' || own[0] == 'b') && has(stem + "W" + rest) && has(stem + "b" + rest)) {
+            const auto w = parameter(model, stem + "W" + rest);
+            uniform(p, 1 / std::sqrt(static_cast<double>(w.shape[0])), random);
         } else if (own == "W") {
             normal(p, 1, random);
         } else {

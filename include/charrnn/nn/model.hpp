@@ -15,7 +15,6 @@
 #include <charrnn/nn/chain.hpp>
 #include <charrnn/nn/dropout.hpp>
 #include <charrnn/nn/embedding.hpp>
-#include <charrnn/nn/gru_reset_before.hpp>
 #include <charrnn/nn/spec.hpp>
 
 namespace charrnn {
@@ -191,8 +190,7 @@ class Model {
     bool softmax_ = false;
 };
 
-/// Layers by name, for Model: "lstm", "gru", "gru-reset-before", "rnn", "dense" and "embedding", and whatever a
-/// program adds.
+/// Layers by name, for Model: "lstm", "gru", "rnn", "dense", "embedding" and "dropout", and whatever a program adds.
 template <class T = float>
 class Registry {
   public:
@@ -207,6 +205,16 @@ class Registry {
 
     /// Give a name to a way of making layers; an older one of that name is replaced.
     void add(const std::string& name, Make make) { makers_[name] = std::move(make); }
+    /// Give a cell the name that it has itself, its short_name: for cells of one's own, and for those of the library that
+    /// not every program should have to compile.
+    ///
+    ///     Registry<>::instance().add_cell<GRUResetBeforeCell>();      // "gru-reset-before"
+    template <Cell C>
+    void add_cell() {
+        add(C::short_name, [](std::size_t in, std::size_t out, Random& random) {
+            return Recur<C, T>(C{in, out}, random);
+        });
+    }
     /// The same for a layer that has options: how a spec that names it becomes a layer.
     void add(const std::string& name, MakeFromSpec make) { from_spec_[name] = std::move(make); }
     /// All names, in alphabetical order.
@@ -253,9 +261,6 @@ Registry<T>& Registry<T>::instance() {
         r.add("lstm",
               [](std::size_t in, std::size_t out, Random& random) { return LSTM<T>(in, out, random); });
         r.add("gru", [](std::size_t in, std::size_t out, Random& random) { return GRU<T>(in, out, random); });
-        r.add("gru-reset-before", [](std::size_t in, std::size_t out, Random& random) {
-            return Recur<GRUResetBeforeCell, T>(GRUResetBeforeCell{in, out}, random);
-        });
         r.add("rnn", [](std::size_t in, std::size_t out, Random& random) {
             return RNN<T>(in, out, activation::tanh, random);
         });

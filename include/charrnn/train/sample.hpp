@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <iterator>
 #include <limits>
 #include <numeric>
 #include <optional>
@@ -117,8 +118,9 @@ class Choice {
 /// model, so nothing of a training run changes; it reads the parameters as they are when it is made.
 ///
 ///     Sampler sampler(model, alphabet, {.temperature = 0.7});
-///     for (;;) std::cout << sampler.next() << std::flush;
+///     for (const std::string& character : sampler.take(500)) std::cout << character << std::flush;
 ///
+/// A sampler is itself a range, one without end unless SampleOptions::stop is written: `for (const auto& c : sampler)`.
 /// The alphabet's stop symbol is never written. Errors: shape_error where the model's widths are not the alphabet's
 /// size; value_error for settings out of range; data_error for a prompt with an unknown character, or a stop character
 /// that the alphabet lacks
@@ -127,6 +129,61 @@ class Sampler {
     using T = typename M::value_type;
 
   public:
+    /// The characters that are still to come, each written when it is asked for; an input iterator.
+    class Iterator {
+      public:
+        /// As the standard library asks for them.
+        using iterator_category = std::input_iterator_tag;
+        using value_type = std::string;          ///< a character
+        using difference_type = std::ptrdiff_t;  ///< not used
+        using pointer = const std::string*;      ///< of operator->
+        using reference = const std::string&;    ///< of operator*
+
+        /// `count` characters of a sampler, which must outlive it.
+        Iterator(Sampler& sampler, std::size_t count) : sampler_(&sampler), left_(count) { advance(); }
+        /// A character, in the text's encoding.
+        reference operator*() const { return character_; }
+        /// Access to it.
+        pointer operator->() const { return &character_; }
+        /// Write the next one.
+        Iterator& operator++() {
+            advance();
+            return *this;
+        }
+        /// The same; the one before is gone.
+        void operator++(int) { advance(); }
+        /// Whether there is none any more: so many were written, or SampleOptions::stop came.
+        friend bool operator==(const Iterator& i, std::default_sentinel_t) { return i.over_; }
+
+      private:
+        void advance() {
+            over_ = left_ == 0 || sampler_->ended();
+            if (over_) return;
+            --left_;
+            character_ = sampler_->next();
+            over_ = sampler_->ended();
+        }
+
+        Sampler* sampler_;
+        std::size_t left_;
+        bool over_ = false;
+        std::string character_;
+    };
+
+    /// Some of a sampler's characters as a range; see take.
+    class Characters {
+      public:
+        Characters(Sampler& sampler, std::size_t count) : sampler_(&sampler), count_(count) {}
+        /// The first of them, which is written now.
+        [[nodiscard]] Iterator begin() const { return Iterator(*sampler_, count_); }
+        /// Behind the last of them.
+        [[nodiscard]] std::default_sentinel_t end() const { return std::default_sentinel; }
+
+      private:
+        Sampler* sampler_;
+        std::size_t count_;
+    };
+
     Sampler(const M& model, const Alphabet& alphabet, const SampleOptions& options = {})
         : alphabet_(alphabet),
           choice_(alphabet, options),
@@ -163,6 +220,13 @@ class Sampler {
         alphabet_.append_to(s, next_id());
         return s;
     }
+    /// The next `count` characters as a range, those of the prompt among them, and fewer where SampleOptions::stop comes
+    /// before. The sampler goes on behind them.
+    [[nodiscard]] Characters take(std::size_t count) { return Characters(*this, count); }
+    /// The next character, which is written now, and all after it.
+    [[nodiscard]] Iterator begin() { return Iterator(*this, std::numeric_limits<std::size_t>::max()); }
+    /// Where SampleOptions::stop stands, if ever.
+    [[nodiscard]] std::default_sentinel_t end() const { return std::default_sentinel; }
     /// How many characters of the prompt are still to come.
     [[nodiscard]] std::size_t prompt_left() const { return pending_.size(); }
     /// Whether the last character was SampleOptions::stop.

@@ -1,0 +1,135 @@
+// The character models of the fastai course, from three characters side by side to a two-layer LSTM, trained on
+// Nietzsche's text as the course did, and a table of their losses beside the course's.
+
+#include <charrnn/charrnn.hpp>
+#include <cmath>
+#include <filesystem>
+#include <iostream>
+
+#include "ladder.hpp"
+#include "options.hpp"
+
+using namespace charrnn;
+
+/// Train a rung, and add a line to the table at each of its marks.
+template <BatchSource S, BatchSource V>
+static void train(const Options& o, const Rung& rung, const Alphabet& alphabet, const S& training,
+                  const V& validation, std::string& table) {
+    Random random(o.seed);
+    const std::size_t H = o.hidden > 0 ? o.hidden : rung.hidden;
+    const bool goes_on = !o.checkpoint.empty() && std::filesystem::exists(o.checkpoint);
+    Model<> model = goes_on ? load_model(o.checkpoint).model : rung.model(alphabet.size(), H, random);
+    std::cout << "\n" << rung.name << ", the course's " << rung.course << "\n" << summary(model) << "\n";
+
+    Trainer trainer(model, Adam(rung.lr, 0.9, 0.999, 1e-8, rung.weight_decay), training,
+                    {.threads = o.threads, .seed = o.seed, .schedule = rung.schedule});
+    Saver saver(o.checkpoint, trainer, alphabet);
+    if (goes_on) saver.extra = resume(o.checkpoint, trainer).extra;
+
+    trainer.every_epoch([&](const Progress& p) {
+        const double loss = evaluate(model, validation, o.threads);
+        std::printf("epoch %llu  training %.4f  validation %.4f  %.1f s\n",
+                    static_cast<unsigned long long>(p.epoch), p.mean_loss, loss, p.seconds);
+        std::fflush(stdout);
+        for (const Mark& mark : rung.marks) {
+            if (mark.epochs != static_cast<double>(p.epoch)) continue;
+            char line[200];
+            std::snprintf(line, sizeof line, "| %s | %s | %.0f | %s | %.3f | %.0f s |\n", rung.name.c_str(),
+                          rung.course.c_str(), mark.epochs,
+                          mark.course > 0 ? std::to_string(mark.course).substr(0, 5).c_str() : "–", loss,
+                          p.seconds);
+            table += line;
+        }
+        saver.validation(loss);
+    });
+    trainer.every_cycle([&](const Progress& p) {
+        if (!o.save.empty())
+            save(o.save + "/" + rung.name + "_cycle_" + std::to_string(p.cycle) + ".safetensors", model,
+                 alphabet);
+    });
+    trainer.after_step([&](const Progress&) {
+        if (!o.checkpoint.empty()) saver.save_if_due();
+    });
+    InterruptGuard guard;
+    trainer.stop_when(interrupted);
+    const double length = o.epochs > 0 ? o.epochs : rung.marks.back().epochs;
+    const auto all =
+        static_cast<std::uint64_t>(std::llround(length * static_cast<double>(training.windows())));
+    trainer.run(steps(all - std::min(all, trainer.state().step)));
+    if (!o.checkpoint.empty()) saver.save();
+    if (!o.save.empty()) save(o.save + "/" + rung.name + ".safetensors", model, alphabet);
+    std::cout << trainer.progress() << "\n";
+    if (o.sample == 0) return;
+
+    // A model of rows has only ever seen so many characters: they slide along. The others go on from state to state.
+    if (rung.rows.length > 0) {
+        for (const char* prompt : {"for thos", "part of ", "queens a"})
+            std::cout << get_next_n(model, alphabet, 40,
+                                    {.prompt = std::string(prompt).substr(8 - rung.rows.length),
+                                     .temperature = 0,
+                                     .unknown = Unknown::skip()})
+                      << "\n";
+    } else {
+        std::cout << sample(model, alphabet, o.sample,
+                            {.prompt = "for thos", .seed = o.seed, .unknown = Unknown::skip()})
+                  << "\n";
+    }
+}
+
+/// The text as the first lessons read it: all of its characters, rows, a random fifth of them held out.
+static void train_rows(const Options& o, const Rung& rung, const Text& text, std::string& table) {
+    const Alphabet alphabet(text, {.order = SymbolOrder::sorted, .front = U'\0'});
+    RowOptions rows = rung.rows;
+    rows.seed = o.seed;
+    const auto [training, validation] = RowBatches(text, alphabet, rows).split(0.2, o.seed);
+    train(o, rung, alphabet, training, validation, table);
+}
+
+/// As the later ones do, with torchtext: small letters, rare characters as one, lanes, the text's end held out.
+static void train_lanes(const Options& o, const Rung& rung, const Text& text, std::string& table) {
+    const Text lowered = lower_case(text);
+    const std::size_t most = o.training < text.size() ? o.training : text.size() / 5 * 4;
+    constexpr char32_t rare = U'\uFFFD';
+    const Alphabet alphabet(lowered.head(most),
+                            {.order = SymbolOrder::sorted, .front = U'\0', .min_count = 3, .unknown = rare});
+    const auto lanes = [&](const Text& part) {
+        return Batches(alphabet.encode(part, Unknown::replace(rare)), alphabet.size(), {},
+                       {.lanes = o.lanes, .window = o.window});
+    };
+    const Batches training = lanes(lowered.head(most)), validation = lanes(lowered.slice(most));
+    if (o.no_jitter)
+        train(o, rung, alphabet, training, validation, table);
+    else
+        train(o, rung, alphabet, Jittered(training, o.seed), validation, table);
+}
+
+int main(int argc, char** argv) {
+    try {
+        const std::vector<Rung> rungs = ladder();
+        std::vector<std::string> names;
+        for (const Rung& rung : rungs) names.push_back(rung.name);
+        Options options;
+        if (const std::optional<int> code = parse(argc, argv, names, options)) return *code;
+        // So that files with these cells can be read again.
+        Registry<>& registry = Registry<>::instance();
+        registry.add_cell<AddCell>(), registry.add_cell<ConcatCell>(), registry.add_cell<PlainCell>();
+
+        const Text text = read_text(options.corpus);
+        std::string table =
+            "| model | in the course | epochs | validation there | here | training took |\n"
+            "|---|---|---|---|---|---|\n";
+        for (const Rung& rung : rungs) {
+            if (std::find(options.rungs.begin(), options.rungs.end(), rung.name) == options.rungs.end())
+                continue;
+            if (rung.rows.length > 0)
+                train_rows(options, rung, text, table);
+            else
+                train_lanes(options, rung, text, table);
+            if (interrupted()) break;
+        }
+        std::cout << "\n" << table;
+    } catch (const std::exception& e) {
+        std::cerr << "nietzsche: " << e.what() << '\n';
+        return 1;
+    }
+}
