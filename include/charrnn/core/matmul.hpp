@@ -98,6 +98,7 @@ class PackedMatrix {
   private:
     template <class F>
     void each_vector(Part part, const F& f) {
+        if (depth_ == 0) return;
         const std::size_t n = columns_.size();
         for (std::size_t v = part.begin(n); v < part.end(n); ++v) {
             const std::size_t first = v / panel_ * panel_;
