@@ -10,8 +10,8 @@
 #include <optional>
 #include <string>
 
-#include "corpus.hpp"
 #include "../run_settings.hpp"
+#include "corpus.hpp"
 
 struct Options {
     std::string cell = "lstm";
