@@ -133,6 +133,7 @@ inline Schedule constant(double factor) {
     return Schedule([factor](double, double) { return factor; }, {},
                     "constant(" + detail::shortest(factor) + ")");
 }
+/// A schedule, scaled.
 inline Schedule operator*(double factor, const Schedule& s) { return constant(factor) * s; }
 
 /// factor ^ (how many times `every` has passed). Errors: value_error for a length that is not positive (here and below)

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
-#include <numeric>
 #include <optional>
 #include <string>
 #include <utility>
@@ -22,21 +21,10 @@
 #include <charrnn/optim/optimiser.hpp>
 #include <charrnn/optim/schedule.hpp>
 #include <charrnn/train/fingerprint.hpp>
+#include <charrnn/train/parameter_update.hpp>
 #include <charrnn/train/progress.hpp>
 
 namespace charrnn {
-
-/// Two parameters of a model that are one, the second being the first transposed: the rows of an Embedding (V, K) and
-/// the columns of the Dense (K, V) that predicts. The Trainer copies the first to the second, adds up their gradients,
-/// and updates both to the same numbers. In the model, in files and in counts they stay two.
-///
-///     Trainer trainer(model, Adam(), batches, {.ties = {{"layers.0.W", "layers.3.W"}}});
-///
-/// Source:  Press and Wolf 2017; Inan, Khosravi and Socher 2017
-struct Tie {
-    std::string first;   ///< a name, as parameters() gives them
-    std::string second;  ///< another
-};
 
 /// How a Trainer goes about it.
 struct TrainerOptions {
@@ -101,27 +89,19 @@ class Trainer {
           team_(options_.threads),
           runner_(model, Plan{.extent = {source_.window(), source_.lanes()},
                               .backward = true,
-                              .groups = options_.slices}) {
+                              .groups = options_.slices}),
+          update_(model, runner_.gradients(), model.zero_state(1).size(), options_.ties) {
         detail::check_alphabet(model, source_.alphabet_size());
         check_rate(optimiser_.lr);
         const auto parameters = model.parameters();
-        const auto gradients = runner_.gradients();
         state_.lr = optimiser_.lr;
         state_.recurrent = model.zero_state(source_.lanes());
         state_.slots.resize(parameters.size() * O::slots);
         for (std::size_t i = 0; i < parameters.size(); ++i)
             for (std::size_t k = 0; k < O::slots; ++k)
                 state_.slots[i * O::slots + k].resize(parameters[i].size);
-        for (std::size_t i = 0; i < parameters.size(); ++i)
-            for (std::size_t at = 0; at < parameters[i].size; at += detail::stretch_length)
-                stretches_.push_back({parameters[i].data + at, gradients[i].data + at, nullptr, at,
-                                      std::min(detail::stretch_length, parameters[i].size - at),
-                                      layer_of(parameters[i].name)});
-        for (const Tie& tie : options_.ties) tie_up(tie, parameters, gradients);
-        factors_.resize(state_.recurrent.size());
         set_rates(options_.rates);
-        squares_.resize(stretches_.size());
-        find_slots();
+        update_.set_slots(state_.slots);
         batch_.inputs.reserve(source_.window() * source_.lanes());
         progress_.windows = source_.windows();
         progress_.learning_rate = learning_rate();
@@ -213,9 +193,9 @@ class Trainer {
     /// Other factors for the layers' learning rates (fastai's LayerOptimizer); none: 1 everywhere.
     /// Errors: value_error if there is not one for each layer, or one is negative or not finite
     void set_rates(std::vector<double> rates) {
-        if (!rates.empty() && rates.size() != factors_.size())
+        if (!rates.empty() && rates.size() != update_.layers())
             throw value_error("rates: " + std::to_string(rates.size()) + " factors, expected " +
-                              std::to_string(factors_.size()) + ", one a layer");
+                              std::to_string(update_.layers()) + ", one a layer");
         for (const double rate : rates)
             if (!(rate >= 0) || !std::isfinite(rate))
                 throw value_error("rates: " + std::to_string(rate) + ", expected 0 or more");
@@ -242,7 +222,7 @@ class Trainer {
             throw shape_error("restore: the run state is at window " + std::to_string(state.window) +
                               ", expected less than " + std::to_string(source_.windows()));
         state_ = std::move(state);
-        find_slots();
+        update_.set_slots(state_.slots);
         progress_.step = state_.step;
         progress_.epoch = state_.epoch;
         progress_.window = state_.window;
@@ -279,54 +259,6 @@ class Trainer {
             throw value_error("learning rate is " + std::to_string(lr) + ": expected a positive number");
     }
 
-    /// The layer of a parameter, from its name: "layers.1.cell.Wi".
-    [[nodiscard]] std::size_t layer_of(const std::string& name) const {
-        for (std::size_t l = 0; l < state_.recurrent.size(); ++l)
-            if (name.rfind("layers." + std::to_string(l) + ".", 0) == 0) return l;
-        throw value_error("the parameter " + name + ": expected a name that begins with layers.N.");
-    }
-
-    /// A Tie at work: first is (rows, columns), second (columns, rows).
-    struct Tied {
-        T *first, *second, *first_gradient, *second_gradient;
-        std::size_t rows, columns;
-
-        template <class F>
-        void for_each(Part part, F f) const {
-            for (std::size_t i = part.begin(rows); i < part.end(rows); ++i)
-                for (std::size_t j = 0; j < columns; ++j) f(i * columns + j, j * rows + i);
-        }
-    };
-
-    void tie_up(const Tie& tie, const std::vector<Parameter<T>>& parameters,
-                const std::vector<Parameter<T>>& gradients) {
-        const auto place = [&](const std::string& name) {
-            (void)parameter(model_, name);  // says which there are, if not this one
-            std::size_t i = 0;
-            while (parameters[i].name != name) ++i;
-            return i;
-        };
-        const std::size_t a = place(tie.first), b = place(tie.second);
-        const auto &of_a = parameters[a].shape, &of_b = parameters[b].shape;
-        if (a == b || of_a.size() != 2 || of_b.size() != 2 || of_a[0] != of_b[1] || of_a[1] != of_b[0])
-            throw shape_error("tie: " + tie.second + " is not the transposed shape of " + tie.first);
-        ties_.push_back(
-            {parameters[a].data, parameters[b].data, gradients[a].data, gradients[b].data, of_a[0], of_a[1]});
-        ties_.back().for_each({},
-                              [t = ties_.back()](std::size_t i, std::size_t j) { t.second[j] = t.first[i]; });
-    }
-
-    /// The optimiser's arrays for each stretch.
-    void find_slots() {
-        slot_pointers_.clear();
-        for (auto& slot : state_.slots) slot_pointers_.push_back(slot.data());
-        const auto parameters = model_.parameters();
-        std::size_t s = 0;
-        for (std::size_t i = 0; i < parameters.size(); ++i)
-            for (std::size_t at = 0; at < parameters[i].size; at += detail::stretch_length)
-                stretches_[s++].slots = slot_pointers_.data() + i * O::slots;
-    }
-
     void prepare() {
         team_.run([&](std::size_t i) { runner_.prepare({i, team_.size()}); });
     }
@@ -348,18 +280,10 @@ class Trainer {
                               .step = state_.step};
         const T scale = T(1) / static_cast<T>(std::max<std::size_t>(1, batch_.count));
         const double lr = learning_rate();
-        for (std::size_t l = 0; l < factors_.size(); ++l)
-            factors_[l] = optimiser_.template factors<T>(
-                state_.step + 1, options_.rates.empty() ? lr : lr * options_.rates[l]);
-        const T limit = options_.clip_value > 0 ? static_cast<T>(options_.clip_value)
-                                                : std::numeric_limits<T>::infinity();
+        update_.begin(optimiser_, state_.step + 1, lr, options_.rates);
         const std::size_t threads = team_.size();
-        const auto for_each_stretch = [&](std::size_t i, const auto& f) {
-            const Part part{i, threads};
-            for (std::size_t s = part.begin(stretches_.size()); s < part.end(stretches_.size()); ++s) f(s);
-        };
         runner_.load(state_.recurrent);
-        T clip_scale = 1;
+        double norm = 0;
         const auto through_time = [&](std::size_t i) {
             for (std::size_t g = i; g < options_.slices; g += threads) {
                 const Lanes lanes = Lanes::of(source_.lanes(), g, options_.slices);
@@ -372,38 +296,21 @@ class Trainer {
         const auto gradients = [&](std::size_t i) {
             runner_.gradient(x, context, batch_.steps, {i, threads});
         };
-        const auto norms = [&](std::size_t i) {
-            for_each_stretch(i, [&](std::size_t s) {
-                simd::dispatch(simd::level(), detail::SumOfSquares<T>{stretches_[s].gradient,
-                                                                      stretches_[s].count, &squares_[s]});
-            });
-        };
+        const auto sum_ties = [&](std::size_t i) { update_.sum_ties({i, threads}); };
+        const auto square = [&](std::size_t i) { update_.square({i, threads}); };
         const auto update = [&](std::size_t i) {
-            for_each_stretch(i, [&](std::size_t s) {
-                simd::dispatch(simd::level(),
-                               detail::UpdateStretch<O, T>{optimiser_, stretches_[s],
-                                                           factors_[stretches_[s].layer], clip_scale, limit});
-            });
+            update_.update({i, threads}, optimiser_, norm,
+                           {.norm = options_.clip, .value = options_.clip_value});
         };
-        // The gradient of a tied parameter is that of both its places; the second's is nothing beside it.
-        const auto sum_ties = [&](std::size_t i) {
-            for (const Tied& t : ties_)
-                t.for_each({i, threads}, [&](std::size_t a, std::size_t b) {
-                    t.first_gradient[a] += t.second_gradient[b];
-                    t.second_gradient[b] = T(0);
-                });
-        };
-        const auto copy_ties = [&](std::size_t i) {
-            for (const Tied& t : ties_)
-                t.for_each({i, threads}, [&](std::size_t a, std::size_t b) { t.second[b] = t.first[a]; });
-        };
-        if (ties_.empty())
-            team_.run(through_time, gradients, norms);
+        const auto copy_ties = [&](std::size_t i) { update_.copy_ties({i, threads}); };
+        const auto renew = [&](std::size_t i) { runner_.prepare({i, threads}); };
+        if (update_.has_ties())
+            team_.run(through_time, gradients, sum_ties, square);
         else
-            team_.run(through_time, gradients, sum_ties, norms);
+            team_.run(through_time, gradients, square);
         const double loss =
             runner_.total_loss(batch_.steps) / static_cast<double>(std::max<std::size_t>(1, batch_.count));
-        const double norm = std::sqrt(std::accumulate(squares_.begin(), squares_.end(), 0.0));
+        norm = update_.norm();
         if (!std::isfinite(loss) || !std::isfinite(norm))
             throw numeric_error(
                 "step " + std::to_string(state_.step + 1) + ": the " +
@@ -411,12 +318,10 @@ class Trainer {
                 " is not finite; the parameters are those before this step. A lower learning rate "
                 "(now " +
                 std::to_string(lr) + ") or clipping may help");
-        if (options_.clip > 0 && norm > options_.clip) clip_scale = static_cast<T>(options_.clip / norm);
-        const auto renew = [&](std::size_t i) { runner_.prepare({i, threads}); };
-        if (ties_.empty())
-            team_.run(update, renew);
-        else
+        if (update_.has_ties())
             team_.run(update, copy_ties, renew);
+        else
+            team_.run(update, renew);
         runner_.store(state_.recurrent, batch_.steps);
 
         ++state_.step;
@@ -476,17 +381,12 @@ class Trainer {
     TrainerOptions options_;
     Team team_;
     Runner<T> runner_;
+    detail::ParameterUpdate<T, O> update_;
     RunState<T> state_;
     Batch batch_;
     mutable std::string fingerprint_;
     bool begins_allowed_ = false;
     bool epoch_ended_ = false, cycle_ended_ = false;
-    std::vector<detail::Stretch<T>> stretches_;
-    std::vector<Tied> ties_;
-    std::vector<double> squares_;
-    std::vector<decltype(std::declval<const O&>().template factors<T>(std::uint64_t{1}, 0.1))>
-        factors_;  // of each layer
-    std::vector<T*> slot_pointers_;
     Progress progress_;
     double mean_weight_ = 0, mean_seconds_ = 0, mean_characters_ = 0;
     std::vector<Timed> timed_;
