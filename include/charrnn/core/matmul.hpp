@@ -345,8 +345,11 @@ struct OuterKernel {
         }
         for (std::size_t r = rows.first; r < rows.last; r += stretch) {
             rows.next.fetch();
-            tile<MR, NV>(std::min(stretch, rows.last - r), term.a.row(r) + m, 1, term.a.ld,
-                         b.row(r) + v * V::size, b.ld, acc);
+            const std::size_t depth = std::min(stretch, rows.last - r);
+            // The next tiles' part of A, into the nearest cache: no processor guesses steps as wide as its rows.
+            for (std::size_t i = 0; i < depth; ++i)
+                __builtin_prefetch(term.a.row(r + i) + m + 64 / sizeof(T), 0, 3);
+            tile<MR, NV>(depth, term.a.row(r) + m, 1, term.a.ld, b.row(r) + v * V::size, b.ld, acc);
         }
         CHARRNN_UNROLL
         for (int i = 0; i < MR; ++i) {
