@@ -1,6 +1,7 @@
 // The character models of the fastai course, from three characters side by side to a two-layer LSTM, trained on
 // Nietzsche's text as the course did, and a table of their losses beside the course's.
 
+#include <algorithm>
 #include <charrnn/charrnn.hpp>
 #include <cmath>
 #include <filesystem>
@@ -11,7 +12,7 @@
 
 using namespace charrnn;
 
-/// Train a rung, and add a line to the table at each of its marks.
+/// Train a rung, and add a line to the table at each of its marks and at the end.
 template <BatchSource S, BatchSource V>
 static void train(const Options& o, const Rung& rung, const Alphabet& alphabet, const S& training,
                   const V& validation, std::string& table) {
@@ -26,18 +27,21 @@ static void train(const Options& o, const Rung& rung, const Alphabet& alphabet, 
     Saver saver(o.checkpoint, trainer, alphabet);
     if (goes_on) saver.extra = resume(o.checkpoint, trainer).extra;
 
+    const double length = o.epochs > 0 ? o.epochs : rung.marks.back().epochs;
     trainer.every_epoch([&](const Progress& p) {
         const double loss = evaluate(model, validation, o.threads);
         std::printf("epoch %llu  training %.4f  validation %.4f  %.1f s\n",
                     static_cast<unsigned long long>(p.epoch), p.mean_loss, loss, p.seconds);
         std::fflush(stdout);
-        for (const Mark& mark : rung.marks) {
-            if (mark.epochs != static_cast<double>(p.epoch)) continue;
+        const auto now = static_cast<double>(p.epoch);
+        const auto mark = std::find_if(rung.marks.begin(), rung.marks.end(),
+                                       [&](const Mark& m) { return m.epochs == now; });
+        if (mark != rung.marks.end() || now == length) {
+            const double course = mark != rung.marks.end() ? mark->course : 0;
             char line[200];
             std::snprintf(line, sizeof line, "| %s | %s | %.0f | %s | %.3f | %.0f s |\n", rung.name.c_str(),
-                          rung.course.c_str(), mark.epochs,
-                          mark.course > 0 ? std::to_string(mark.course).substr(0, 5).c_str() : "–", loss,
-                          p.seconds);
+                          rung.course.c_str(), now,
+                          course > 0 ? std::to_string(course).substr(0, 5).c_str() : "–", loss, p.seconds);
             table += line;
         }
         saver.validation(loss);
@@ -52,7 +56,6 @@ static void train(const Options& o, const Rung& rung, const Alphabet& alphabet, 
     });
     InterruptGuard guard;
     trainer.stop_when(interrupted);
-    const double length = o.epochs > 0 ? o.epochs : rung.marks.back().epochs;
     const auto all =
         static_cast<std::uint64_t>(std::llround(length * static_cast<double>(training.windows())));
     trainer.run(steps(all - std::min(all, trainer.state().step)));
@@ -114,6 +117,7 @@ int main(int argc, char** argv) {
         Registry<>& registry = Registry<>::instance();
         registry.add_cell<AddCell>(), registry.add_cell<ConcatCell>(), registry.add_cell<PlainCell>();
 
+        if (!options.save.empty()) std::filesystem::create_directories(options.save);
         const Text text = read_text(options.corpus);
         std::string table =
             "| model | in the course | epochs | validation there | here | training took |\n"
