@@ -56,6 +56,9 @@ class Case {
         if (work.items > 0) state_.counters[std::string(work.unit) + "_per_second"] = work.items / m.median;
     }
 
+    /// One more number for the results.
+    void note(const std::string& name, double value) { state_.counters[name] = value; }
+
   private:
     benchmark::State& state_;
     Effort effort_;

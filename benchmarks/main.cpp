@@ -72,6 +72,11 @@ class Table : public benchmark::BenchmarkReporter {
                 if (const auto at = key.find("_per_second"); at != std::string::npos)
                     std::printf("  %s %s", scaled(static_cast<double>(value)).c_str(),
                                 key.substr(0, at).c_str());
+            for (const auto& [key, value] : run.counters)  // phases of a case, in alphabetical order
+                if (const auto at = key.find("_seconds");
+                    at != std::string::npos && key != "min_seconds" && key != "max_seconds")
+                    std::printf("  %s %ss", key.substr(0, at).c_str(),
+                                scaled(static_cast<double>(value)).c_str());
             if (counter("cores") < 0.8 * counter("cores_meant"))
                 std::printf("  (had only %.1f cores)", counter("cores"));
             std::printf("\n");
