@@ -377,4 +377,14 @@ TEST_CASE("a log is cut back to the mark and goes on; a shorter one is refused; 
     CHECK(contents(path) == "step,epoch,chars,seconds,train_loss,probe_loss,val_loss,lr\n" + mark.row);
 }
 
+TEST_CASE("a schedule is the same where only the last digit of its factor differs") {
+    const auto same = detail::same_schedule;
+    CHECK(same("cosine(9 epochs, 0), 0.5 at its step 3",
+               "cosine(9 epochs, 0), 0.5000000000000001 at its step 3"));
+    CHECK_FALSE(same("cosine(9 epochs, 0), 0.5 at its step 3", "cosine(9 epochs, 0), 0.50001 at its step 3"));
+    CHECK_FALSE(same("cosine(9 epochs, 0), 0.5 at its step 3", "cosine(8 epochs, 0), 0.5 at its step 3"));
+    CHECK_FALSE(same("cosine(9 epochs, 0), 0.5 at its step 3", "cosine(9 epochs, 0), 0.5 at its step 4"));
+    CHECK_FALSE(same("", "one"));
+}
+
 }  // namespace checkpoint_test

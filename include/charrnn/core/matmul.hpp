@@ -283,7 +283,8 @@ class FetchAhead {
         Block& b = blocks_[count_++];
         b.at = reinterpret_cast<const char*>(v.data);
         b.row_lines = (v.cols * sizeof(T) + line - 1) / line;
-        b.skip = v.ld * sizeof(T) - b.row_lines * line;
+        b.skip =
+            static_cast<std::ptrdiff_t>(v.ld * sizeof(T)) - static_cast<std::ptrdiff_t>(b.row_lines * line);
         b.lines = v.rows * b.row_lines;
         b.left = b.row_lines;
         lines_ += b.lines;
@@ -307,7 +308,8 @@ class FetchAhead {
   private:
     struct Block {
         const char* at;
-        std::size_t row_lines, skip, lines, left;
+        std::size_t row_lines, lines, left;
+        std::ptrdiff_t skip;  // back, where a row ends within its last line
     };
     std::array<Block, 3> blocks_;
     std::size_t count_ = 0, current_ = 0, lines_ = 0, lines_a_call_ = 0;

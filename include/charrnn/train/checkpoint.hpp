@@ -1,8 +1,11 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <map>
 #include <optional>
 #include <string>
@@ -112,6 +115,22 @@ inline void check_same_alphabet(const TensorFile& file, const Alphabet& here) {
 inline std::string schedule_text(const Schedule& schedule, std::uint64_t step, std::size_t steps_in_epoch) {
     return printed(schedule) + ", " + shortest(schedule(step, steps_in_epoch)) + " at its step " +
            std::to_string(step);
+}
+
+/// Whether two such texts mean the same. Another compiler's cosine may differ in its last digit.
+inline bool same_schedule(const std::string& one, const std::string& other) {
+    if (one == other) return true;
+    const auto split = [](const std::string& text) {
+        const std::size_t factor = text.rfind(", ") + 2;  // npos + 2 is 1: then the texts are not alike
+        const std::size_t end = text.find(" at its step", std::min(factor, text.size()));
+        return std::array<std::size_t, 2>{std::min(factor, text.size()), std::min(end, text.size())};
+    };
+    const auto a = split(one), b = split(other);
+    if (one.compare(0, a[0], other, 0, b[0]) != 0 ||
+        one.compare(a[1], std::string::npos, other, b[1], std::string::npos) != 0)
+        return false;
+    const double x = std::strtod(one.c_str() + a[0], nullptr), y = std::strtod(other.c_str() + b[0], nullptr);
+    return std::abs(x - y) <= 1e-12 * std::max(std::abs(x), std::abs(y));
 }
 
 inline void describe_extra(const RunExtra& extra, std::map<std::string, std::string>& metadata) {
@@ -251,7 +270,7 @@ Resumed resume(const TensorFile& file, Trainer<M, O, S>& trainer) {
     if (const std::string* before = read.find("train.schedule"); before != nullptr) {
         const std::string now = detail::schedule_text(
             trainer.options().schedule, state.step - state.schedule_start, trainer.source().windows());
-        if (*before != now)
+        if (!detail::same_schedule(*before, now))
             differences.push_back("the schedule: " + *before + " when the run was saved, " + now + " now");
     }
     // The names and shapes are the trainer's, the numbers the file's.
