@@ -37,6 +37,7 @@ _package_is_here() {
     case "$1" in
         g++ | clang | clang-format | clang-tidy | cmake | git | pkg-config | python3) _has_command "$1" ;;
         ninja-build) _has_command ninja ;;
+        libclang-rt-dev) printf 'int main() {}\n' | clang++ -fsanitize=address -x c++ -o /dev/null - >/dev/null 2>&1 ;;
         xz-utils) _has_command xz ;;
         doxygen | chromium) _has_command "$1" ;;
         debootstrap) _has_command debootstrap || [[ -x /usr/sbin/debootstrap ]] ;;
