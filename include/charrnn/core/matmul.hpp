@@ -317,6 +317,7 @@ class FetchAhead {
 
 template <class T, std::size_t Terms>
 struct OuterKernel {
+    static_assert(Terms <= 2, "FetchAhead has room for B and two more");
     std::array<OuterTerm<T>, Terms> terms;
     View<const T> b;
     T* sums;
