@@ -2,6 +2,8 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 
@@ -27,5 +29,13 @@ class TemporaryFolder {
   private:
     std::string path_;
 };
+
+/// All that is in a file, "" if it cannot be read.
+inline std::string contents(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    std::ostringstream out;
+    out << in.rdbuf();
+    return out.str();
+}
 
 }  // namespace charrnn::test

@@ -15,15 +15,9 @@
 namespace atomic_file_test {
 
 using namespace charrnn;
+using test::contents;
 
 namespace {
-
-std::string contents(const std::string& path) {
-    std::ifstream in(path, std::ios::binary);
-    std::ostringstream out;
-    out << in.rdbuf();
-    return out.str();
-}
 
 std::size_t files_in(const std::string& folder) {
     std::size_t n = 0;

@@ -15,6 +15,7 @@
 namespace checkpoint_test {
 
 using namespace charrnn;
+using test::contents;
 using test::Setting, test::words;
 
 namespace {
@@ -37,13 +38,6 @@ std::string bits(Tr& trainer, const Alphabet& alphabet) {
     for (const std::uint64_t n : {s.step, s.epoch, std::uint64_t{s.window}, s.characters}) add(&n, 1);
     add(&s.lr, 1);
     return all + sample(trainer.model(), alphabet, 40, {.seed = 5});
-}
-
-std::string contents(const std::string& path) {
-    std::ifstream in(path, std::ios::binary);
-    std::ostringstream out;
-    out << in.rdbuf();
-    return out.str();
 }
 
 /// A log without the column of seconds.

@@ -15,15 +15,9 @@
 namespace checkpoints_test {
 
 using namespace charrnn;
+using test::contents;
 
 namespace {
-
-std::string contents(const std::string& path) {
-    std::ifstream in(path, std::ios::binary);
-    std::string s;
-    std::getline(in, s);
-    return s;
-}
 
 void add(Checkpoints& kept, std::uint64_t step, std::optional<double> loss) {
     kept.add(step, loss, [&](const std::string& path) { write_atomically(path, std::to_string(step)); });
