@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 
 #include <charrnn/core/simd.hpp>
@@ -52,10 +51,9 @@ CHARRNN_INLINE void for_each_row_tile(std::size_t n, const F& f) {
     const std::size_t tiles = (n + most - 1) / most;
     const std::size_t low = n / tiles;
     const std::size_t higher = n % tiles;  // so many tiles are one row higher
-    for (std::size_t i = 0, first = 0, height = 0; first < n; ++i, first += height) {
-        height = std::min(low + (i < higher ? 1 : 0), n - first);
-        // Where 6 are the rule, only 3 or 7 rows would want a tile of 3: a height less to compile.
-        if (Max >= 6 && height == 3) height = 2;
+    std::size_t first = 0;
+    for (std::size_t i = 0; i < tiles; ++i) {
+        const std::size_t height = low + (i < higher ? 1 : 0);
         switch (height) {
             case 1:
                 f.template operator()<1>(first);
@@ -64,7 +62,7 @@ CHARRNN_INLINE void for_each_row_tile(std::size_t n, const F& f) {
                 if constexpr (Max >= 2) f.template operator()<2>(first);
                 break;
             case 3:
-                if constexpr (Max >= 3 && Max < 6) f.template operator()<3>(first);
+                if constexpr (Max >= 3) f.template operator()<3>(first);
                 break;
             case 4:
                 if constexpr (Max >= 4) f.template operator()<4>(first);
@@ -78,6 +76,7 @@ CHARRNN_INLINE void for_each_row_tile(std::size_t n, const F& f) {
             default:
                 break;
         }
+        first += height;
     }
 }
 
