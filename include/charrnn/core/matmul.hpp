@@ -178,16 +178,13 @@ struct MatmulKernel {
     CHARRNN_INLINE void block(std::size_t t, std::size_t m, std::size_t v, Range k, FetchAhead& next) const {
         V acc[MR][NV];
         T* out = c.data + t * c.step_size + m * c.ld + v * V::size;
-        const bool load = accumulate || k.first > 0;
-        CHARRNN_UNROLL
-        for (int i = 0; i < MR; ++i) {
-            CHARRNN_UNROLL
-            for (int j = 0; j < NV; ++j) {
-                const auto col = static_cast<std::size_t>(j) * V::size;
-                acc[i][j] = load              ? V::load(out + static_cast<std::size_t>(i) * c.ld + col)
-                            : bias != nullptr ? V::load(bias + v * V::size + col)
-                                              : V::all(T(0));
-            }
+        // One branch for all registers, not one each: compiled in half the time.
+        if (accumulate || k.first > 0) {
+            simd::load_tile(acc, out, c.ld);
+        } else if (bias != nullptr) {
+            simd::load_tile(acc, bias + v * V::size, 0);
+        } else {
+            simd::clear_tile(acc);
         }
         const T* from = a.data + t * a.step_size + m * a.ld;
         for (std::size_t k0 = k.first; k0 < k.last; k0 += FetchAhead::stretch) {
@@ -195,13 +192,7 @@ struct MatmulKernel {
             tile<MR, NV>(std::min(FetchAhead::stretch, k.last - k0), from + k0, a.ld, 1,
                          b->at(v) + k0 * NV * V::size, NV * V::size, acc);
         }
-        CHARRNN_UNROLL
-        for (int i = 0; i < MR; ++i) {
-            CHARRNN_UNROLL
-            for (int j = 0; j < NV; ++j)
-                acc[i][j].store(out + static_cast<std::size_t>(i) * c.ld +
-                                static_cast<std::size_t>(j) * V::size);
-        }
+        simd::store_tile(acc, out, c.ld);
     }
 
     /// Rows `k` of the panel at vector v. Rows `after` are those of the first panel that come when all are done.

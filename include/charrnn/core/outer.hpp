@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <span>
 
 #include <charrnn/core/fetch_ahead.hpp>
 #include <charrnn/core/matmul.hpp>
@@ -31,10 +32,9 @@ struct OuterTerm {
 
 namespace detail {
 
-template <class T, std::size_t Terms>
+template <class T>
 struct OuterKernel {
-    static_assert(Terms <= 2, "FetchAhead has room for B and two more");
-    std::array<OuterTerm<T>, Terms> terms;
+    std::span<const OuterTerm<T>> terms;  // at most two: FetchAhead has room for them and B
     View<const T> b;
     T* sums;
     Part part;
@@ -61,14 +61,11 @@ struct OuterKernel {
     CHARRNN_INLINE void block(const OuterTerm<T>& term, std::size_t m, std::size_t v, const Panel& panel,
                               Chunk& rows) const {
         V acc[MR][NV];
-        CHARRNN_UNROLL
-        for (int i = 0; i < MR; ++i) {
-            CHARRNN_UNROLL
-            for (int j = 0; j < NV; ++j)
-                acc[i][j] = rows.first == 0 ? V::all(T(0))
-                                            : V::load(term.c.row(m + static_cast<std::size_t>(i)) +
-                                                      (v + static_cast<std::size_t>(j)) * V::size);
-        }
+        T* const out = term.c.row(m) + v * V::size;
+        if (rows.first == 0)
+            simd::clear_tile(acc);
+        else
+            simd::load_tile(acc, out, term.c.ld);
         for (std::size_t r = rows.first; r < rows.last; r += stretch) {
             rows.next.fetch();
             const std::size_t depth = std::min(stretch, rows.last - r), done = r - rows.first;
@@ -84,13 +81,7 @@ struct OuterKernel {
                 __builtin_prefetch(term.a.row(r + i) + m + 64 / sizeof(T), 0, 3);
             tile<MR, NV>(depth, term.a.row(r) + m, 1, term.a.ld, panel.data + done * panel.ld, panel.ld, acc);
         }
-        CHARRNN_UNROLL
-        for (int i = 0; i < MR; ++i) {
-            CHARRNN_UNROLL
-            for (int j = 0; j < NV; ++j)
-                acc[i][j].store(term.c.row(m + static_cast<std::size_t>(i)) +
-                                (v + static_cast<std::size_t>(j)) * V::size);
-        }
+        simd::store_tile(acc, out, term.c.ld);
     }
 
     template <int NV, class Isa>
@@ -182,16 +173,15 @@ struct OuterKernel {
 template <class T, std::size_t Terms>
 void matmul_outer(Simd level, const std::array<OuterTerm<T>, Terms>& terms, View<const T> b,
                   T* sums = nullptr, Part part = {}) {
+    static_assert(Terms <= 2, "FetchAhead has room for B and two more");
+    const std::span<const OuterTerm<T>> all(terms);
     std::size_t depth = 0;
-    for (const OuterTerm<T>& term : terms) depth += term.a.cols;
-    if constexpr (Terms > 1) {
-        if (depth > 512) {  // together their columns of C would leave the second-level cache
-            for (std::size_t i = 0; i < Terms; ++i)
-                matmul_outer<T, 1>(level, {terms[i]}, b, i == 0 ? sums : nullptr, part);
-            return;
-        }
-    }
-    simd::dispatch(level, detail::OuterKernel<T, Terms>{terms, b, sums, part, depth >= 256});
+    for (const OuterTerm<T>& term : all) depth += term.a.cols;
+    // Together, their columns of C would leave the second-level cache.
+    const std::size_t at_once = depth > 512 ? 1 : Terms;
+    for (std::size_t i = 0; i < Terms; i += at_once)
+        simd::dispatch(level, detail::OuterKernel<T>{all.subspan(i, at_once), b, i == 0 ? sums : nullptr,
+                                                     part, depth >= 256});
 }
 
 }  // namespace charrnn

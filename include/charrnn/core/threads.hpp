@@ -89,17 +89,7 @@ class Team {
             return;
         }
         const std::array<Job, sizeof...(Jobs)> list{Job::of(jobs)...};
-        jobs_ = list.data();
-        job_count_ = list.size();
-        failed_in_.store(list.size(), std::memory_order_relaxed);
-        barrier_->arrive_and_wait();
-        take_part(0);
-        std::exception_ptr first;
-        for (auto& e : errors_) {  // all are taken away, or the next run would throw what is left
-            if (!first) first = e;
-            e = nullptr;
-        }
-        if (first) std::rethrow_exception(first);
+        run_on_all(list.data(), list.size());
     }
 
   private:
@@ -116,6 +106,19 @@ class Team {
 
     enum class Go { wait, ahead, away };
 
+    void run_on_all(const Job* jobs, std::size_t count) {
+        jobs_ = jobs;
+        job_count_ = count;
+        failed_in_.store(count, std::memory_order_relaxed);
+        barrier_->arrive_and_wait();
+        take_part(0);
+        std::exception_ptr first;
+        for (auto& e : errors_) {  // all are taken away, or the next run would throw what is left
+            if (!first) first = e;
+            e = nullptr;
+        }
+        if (first) std::rethrow_exception(first);
+    }
     void let(Go go) {
         go_ = go;
         go_.notify_all();
