@@ -3,6 +3,7 @@
 #
 #   xtensor                its own target
 #   charrnn::xtensor-blas  the headers only: its CMake package would link whatever BLAS and LAPACK it comes across
+#   charrnn::nlohmann-json the header only, which reads the headers of model files
 #   charrnn::openblas      by name. libblas.so.3 is switchable at run time and may be the slow reference BLAS
 #   Threads::Threads
 #
@@ -42,6 +43,17 @@ elseif(NOT TARGET charrnn::xtensor-blas)
     add_library(charrnn::xtensor-blas INTERFACE IMPORTED GLOBAL)
     set_target_properties(
         charrnn::xtensor-blas PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${CHARRNN_XTENSOR_BLAS_INCLUDE_DIR}"
+    )
+endif()
+
+find_path(CHARRNN_NLOHMANN_JSON_INCLUDE_DIR nlohmann/json.hpp DOC "Where nlohmann/json.hpp is")
+mark_as_advanced(CHARRNN_NLOHMANN_JSON_INCLUDE_DIR)
+if(NOT CHARRNN_NLOHMANN_JSON_INCLUDE_DIR)
+    _charrnn_missing("nlohmann-json 3" nlohmann-json3-dev)
+elseif(NOT TARGET charrnn::nlohmann-json)
+    add_library(charrnn::nlohmann-json INTERFACE IMPORTED GLOBAL)
+    set_target_properties(
+        charrnn::nlohmann-json PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${CHARRNN_NLOHMANN_JSON_INCLUDE_DIR}"
     )
 endif()
 

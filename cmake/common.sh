@@ -45,6 +45,7 @@ _package_is_here() {
         libxtensor-dev) _has_header xtensor/xtensor.hpp || _has_header xtensor/containers/xtensor.hpp ;;
         libxtensor-blas-dev) [[ -n "$(find /usr/include /usr/local/include -path '*/xtensor-blas/xblas.hpp' 2>/dev/null)" ]] ;;
         libxsimd-dev) _has_header xsimd/xsimd.hpp ;;
+        nlohmann-json3-dev) _has_header nlohmann/json.hpp ;;
         doctest-dev) _has_header doctest/doctest.h ;;
         libcli11-dev) _has_header CLI/CLI.hpp ;;
         libbenchmark-dev) _has_header benchmark/benchmark.h ;;
@@ -87,7 +88,7 @@ require_packages() {
 
 # What every program of the project is built with.
 build_packages=(
-    g++ cmake ninja-build libxtensor-dev libxtensor-blas-dev libxsimd-dev libopenblas-dev
+    g++ cmake ninja-build libxtensor-dev libxtensor-blas-dev libxsimd-dev libopenblas-dev nlohmann-json3-dev
 )
 
 build_preset() {

@@ -42,6 +42,34 @@ CHARRNN_INLINE void tile(std::size_t depth, const T* a, std::size_t row_step, st
     }
 }
 
+/// acc[i][j] = 0
+template <int MR, int NV, class V>
+CHARRNN_INLINE void clear_tile(V (&acc)[MR][NV]) {
+    CHARRNN_UNROLL
+    for (int i = 0; i < MR; ++i) {
+        CHARRNN_UNROLL
+        for (int j = 0; j < NV; ++j) acc[i][j] = V::all(0);
+    }
+}
+/// acc[i][j] = vector j of row i
+template <int MR, int NV, class V, class T>
+CHARRNN_INLINE void load_tile(V (&acc)[MR][NV], const T* from, std::size_t ld) {
+    CHARRNN_UNROLL
+    for (int i = 0; i < MR; ++i, from += ld) {
+        CHARRNN_UNROLL
+        for (int j = 0; j < NV; ++j) acc[i][j] = V::load(from + static_cast<std::size_t>(j) * V::size);
+    }
+}
+/// vector j of row i = acc[i][j]
+template <int MR, int NV, class V, class T>
+CHARRNN_INLINE void store_tile(const V (&acc)[MR][NV], T* to, std::size_t ld) {
+    CHARRNN_UNROLL
+    for (int i = 0; i < MR; ++i, to += ld) {
+        CHARRNN_UNROLL
+        for (int j = 0; j < NV; ++j) acc[i][j].store(to + static_cast<std::size_t>(j) * V::size);
+    }
+}
+
 /// Call the operator() of f with the tile's height as template argument and its first row, for tiles of nearly
 /// equal height, at most Max, that cover n rows.
 template <int Max, class F>

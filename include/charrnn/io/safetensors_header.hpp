@@ -11,8 +11,9 @@
 #include <utility>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include <charrnn/core/error.hpp>
-#include <charrnn/io/json.hpp>
 
 /// @file
 /// The header of a safetensors file: names, types, shapes and places of its tensors, and metadata. It is untrusted:
@@ -118,7 +119,11 @@ class HeaderReader {
         tensor_.dtype = value;
         return true;
     }
-    bool start_object() {
+    template <class Binary>
+    bool binary(const Binary&) {
+        return wrong("binary data");
+    }
+    bool start_object(std::size_t) {
         if (++depth_ > HeaderLimits::depth) return refuse("the header is nested too deeply");
         if (where_ == Where::nothing) {
             where_ = Where::top;
@@ -172,7 +177,7 @@ class HeaderReader {
         }
         return true;
     }
-    bool start_array() {
+    bool start_array(std::size_t) {
         if (++depth_ > HeaderLimits::depth) return refuse("the header is nested too deeply");
         if (where_ != Where::tensor || (key_ != "shape" && key_ != "data_offsets")) return wrong("a list");
         where_ = Where::numbers;
@@ -185,7 +190,7 @@ class HeaderReader {
             return refuse("the data_offsets of tensor " + in_quotes(tensor_.name) + " are fewer than two");
         return true;
     }
-    bool parse_error(std::size_t position) {
+    bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) {
         return refuse("the header is not JSON: wrong at its byte " + std::to_string(position));
     }
 
@@ -316,7 +321,7 @@ inline TensorHeader parse_header(std::string_view json, std::size_t data_bytes, 
     constexpr std::size_t shortest = 48;  // what a tensor takes in JSON at least
     header.tensors.reserve(std::min(json.size() / shortest + 1, HeaderLimits::tensors));
     HeaderReader reader(header);
-    if (!parse_json(json, reader)) refuse(reader.reason());
+    if (!nlohmann::json::sax_parse(json.begin(), json.end(), &reader)) refuse(reader.reason());
     check_layout(header, data_bytes, file);
     return header;
 }

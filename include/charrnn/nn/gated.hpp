@@ -8,7 +8,9 @@
 #include <charrnn/core/buffer.hpp>
 #include <charrnn/core/context.hpp>
 #include <charrnn/core/error.hpp>
+#include <charrnn/core/fetch_ahead.hpp>
 #include <charrnn/core/matmul.hpp>
+#include <charrnn/core/outer.hpp>
 #include <charrnn/nn/cell.hpp>
 
 /// @file
@@ -80,7 +82,7 @@ struct GateStep {
     std::size_t gate_ld;
 
     template <int MR, class V>
-    CHARRNN_INLINE void block(std::size_t m, std::size_t panel) const {
+    CHARRNN_INLINE void block(std::size_t m, std::size_t panel, FetchAhead& next) const {
         using S = GateShape<Cell>;
         constexpr std::size_t vectors = S::vectors;
         V acc[MR][vectors];
@@ -93,16 +95,20 @@ struct GateStep {
         }
         const T* a = before + m * state_ld;
         const T* b = wh.at(panel * S::hidden_vectors);
-        for (std::size_t k = 0; k < width; ++k, ++a, b += S::hidden_vectors * V::size) {
-            V bv[S::hidden_vectors];
-            CHARRNN_UNROLL
-            for (std::size_t j = 0; j < S::hidden_vectors; ++j) bv[j] = V::load(b + j * V::size);
-            CHARRNN_UNROLL
-            for (int i = 0; i < MR; ++i) {
-                const V s = V::all(a[static_cast<std::size_t>(i) * state_ld]);
+        for (std::size_t k = 0; k < width;) {
+            next.fetch();
+            for (const std::size_t end = std::min(width, k + FetchAhead::stretch); k < end;
+                 ++k, ++a, b += S::hidden_vectors * V::size) {
+                V bv[S::hidden_vectors];
                 CHARRNN_UNROLL
-                for (std::size_t j = 0; j < S::hidden_vectors; ++j)
-                    acc[i][S::accumulator(j)] = fma(s, bv[j], acc[i][S::accumulator(j)]);
+                for (std::size_t j = 0; j < S::hidden_vectors; ++j) bv[j] = V::load(b + j * V::size);
+                CHARRNN_UNROLL
+                for (int i = 0; i < MR; ++i) {
+                    const V s = V::all(a[static_cast<std::size_t>(i) * state_ld]);
+                    CHARRNN_UNROLL
+                    for (std::size_t j = 0; j < S::hidden_vectors; ++j)
+                        acc[i][S::accumulator(j)] = fma(s, bv[j], acc[i][S::accumulator(j)]);
+                }
             }
         }
         CHARRNN_UNROLL
@@ -136,9 +142,14 @@ struct GateStep {
         using V = typename Isa::template pack<T>;
         using S = GateShape<Cell>;
         constexpr std::size_t units = V::size * S::blocks;
-        for (std::size_t p = 0; p < padded / units; ++p) {
+        const std::size_t panels = padded / units;
+        for (std::size_t p = 0; p < panels; ++p) {
+            FetchAhead next;
+            wh.fetch_ahead(next, (p + 1) % panels * S::hidden_vectors, 0, width,
+                           tiles_of(count, S::template rows<Isa>) * tiles_of(width, FetchAhead::stretch));
             simd::for_each_row_tile<S::template rows<Isa>>(
-                count, [&]<int MR>(std::size_t m) __attribute__((always_inline)) { block<MR, V>(m, p); });
+                count, [&]<int MR>(std::size_t m)
+                           __attribute__((always_inline)) { block<MR, V>(m, p, next); });
             for (std::size_t n = 0; n < count; ++n)
                 for (std::size_t u = 0; u < units; u += V::size) rule<V>(n, p * units + u);
         }
