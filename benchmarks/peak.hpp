@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include <charrnn/core/buffer.hpp>
 #include <charrnn/core/simd.hpp>
 
 /// @file
@@ -136,6 +137,53 @@ inline double peak_flops(std::size_t threads = 1, std::size_t bursts = 7) {
                         std::chrono::duration<double>(together.end - together.begin).count());
     }
     return median(rates);
+}
+
+namespace detail {
+
+/// Reads a buffer once, by vectors.
+struct Reading {
+    const float* from;
+    std::size_t count;  // a multiple of 128
+    float* result;      // 16 of them
+
+    template <class Isa>
+    CHARRNN_INLINE void operator()(Isa) const {
+        using V = typename Isa::template pack<float>;
+        constexpr std::size_t n = 8;
+        V x[n];
+        CHARRNN_UNROLL
+        for (std::size_t i = 0; i < n; ++i) x[i] = V::all(0);
+        for (std::size_t at = 0; at < count; at += n * V::size) {
+            CHARRNN_UNROLL
+            for (std::size_t i = 0; i < n; ++i) x[i] = max(x[i], V::load(from + at + i * V::size));
+        }
+        CHARRNN_UNROLL
+        for (std::size_t i = 1; i < n; ++i) x[0] = max(x[0], x[i]);
+        x[0].store(result);
+    }
+};
+
+}  // namespace detail
+
+/// Bytes a second at which one thread reads a buffer of this size over and over: what a program whose weights have
+/// that size, and are all read for each character, is bound by. The best of some stretches.
+inline double read_bytes_per_second(std::size_t bytes) {
+    const std::size_t count = (bytes / sizeof(float) + 127) / 128 * 128;
+    Buffer<float> buffer(count);
+    std::fill(buffer.begin(), buffer.end(), 1.0F);
+    float result[16];
+    double best = 0;
+    const std::size_t rounds = std::max<std::size_t>(1, (std::size_t{64} << 20U) / (count * sizeof(float)));
+    for (int turn = 0; turn < 15; ++turn) {
+        const auto begin = Clock::now();
+        for (std::size_t i = 0; i < rounds; ++i) {
+            simd::dispatch(simd::detect(), detail::Reading{buffer.data(), count, result});
+            asm volatile("" : : "r"(result) : "memory");
+        }
+        best = std::max(best, static_cast<double>(rounds * count * sizeof(float)) / seconds_since(begin));
+    }
+    return best;
 }
 
 }  // namespace charrnn::bench

@@ -1,5 +1,7 @@
-/// Times whole training steps and prints one line of JSON, with the names that peers/pytorch_step.py uses:
+/// Times whole training steps, or the writing of text, and prints one line of JSON, with the names that
+/// peers/pytorch_step.py uses:
 /// charrnn_step --cell lstm --hidden 128 --layers 2 --lanes 50 --window 50 --vocab 101 --threads 2 --steps 50
+/// charrnn_step --mode sample --streams 32 --hidden 128 --steps 1000
 
 #include <charconv>
 #include <cstddef>
@@ -13,6 +15,7 @@
 
 #include "../measure.hpp"
 #include "../training_step.hpp"
+#include "../writing.hpp"
 
 namespace {
 
@@ -28,15 +31,56 @@ Number number(std::string_view option, std::string_view text) {
     return n;
 }
 
+void train(const Setting& setting, const Effort& effort) {
+    TrainingStep step(setting);
+    const double first_loss = (step(), step.loss());
+    const Measured m = measure(effort, step.operations(), step.options().threads, step);
+    std::printf(
+        "{\"peer\": \"charrnn\", \"mode\": \"train\", \"cell\": \"%s\", \"hidden\": %zu, \"layers\": %zu, "
+        "\"vocab\": %zu, \"threads\": %zu, \"slices\": %zu, \"steps\": %zu, \"warmup\": %zu, \"lanes\": %zu, "
+        "\"window\": %zu, \"clip\": %g, \"first_loss\": %.4f, \"last_loss\": %.4f, \"parameters\": %zu, "
+        "\"seconds_per_step\": %.9g, \"seconds_min\": %.9g, \"seconds_max\": %.9g, "
+        "\"characters_per_second\": %.9g, \"peak_flops\": %.9g, \"share_of_peak\": %.6f, \"cores\": %.3f, "
+        "\"dtype\": \"float32\", \"simd\": \"%s\"}\n",
+        setting.cell.c_str(), setting.hidden, setting.layers, setting.vocabulary, step.options().threads,
+        step.options().slices, m.calls, effort.warmup, setting.lanes, setting.window, setting.clip,
+        first_loss, step.loss(), step.parameters(), m.median, m.min, m.max, step.characters() / m.median,
+        m.peak, m.share, m.cores, std::string(name(simd::level())).c_str());
+}
+
+void write(const Setting& setting, const Effort& effort, std::size_t streams) {
+    Writing writing(setting, streams);
+    const Measured m = measure(effort, writing.operations(), 1, writing);
+    const double seconds = m.median / static_cast<double>(Writing::characters);
+    const double limit =
+        writing.weight_bytes() / read_bytes_per_second(static_cast<std::size_t>(writing.weight_bytes()));
+    std::printf(
+        "{\"peer\": \"charrnn\", \"mode\": \"sample\", \"cell\": \"%s\", \"hidden\": %zu, \"layers\": %zu, "
+        "\"vocab\": %zu, \"threads\": 1, \"streams\": %zu, \"steps\": %zu, \"warmup\": %zu, \"parameters\": "
+        "%zu, "
+        "\"seconds_per_step\": %.9g, \"characters_per_second\": %.9g, \"peak_flops\": %.9g, "
+        "\"share_of_peak\": %.6f, \"weight_bytes\": %.0f, \"share_of_bandwidth\": %.6f, \"cores\": %.3f, "
+        "\"dtype\": \"float32\", \"simd\": \"%s\"}\n",
+        setting.cell.c_str(), setting.hidden, setting.layers, setting.vocabulary, streams, m.calls,
+        effort.warmup, writing.parameters(), seconds, static_cast<double>(streams) / seconds, m.peak, m.share,
+        writing.weight_bytes(), limit / seconds, m.cores, std::string(name(simd::level())).c_str());
+}
+
 int run(int argc, char** argv) {
     Setting setting;
+    std::string mode = "train";
+    std::size_t streams = 1;
     Effort effort{.calls = 50, .warmup = 10, .block = 0.1, .by_calls = true};
     for (int i = 1; i < argc; i += 2) {
         const std::string_view option = argv[i];
         if (i + 1 == argc) throw value_error(std::string(option) + ": expected a value after it");
         const std::string_view value = argv[i + 1];
         const auto count = [&] { return number<std::size_t>(option, value); };
-        if (option == "--cell")
+        if (option == "--mode")
+            mode = value;
+        else if (option == "--streams")
+            streams = count();
+        else if (option == "--cell")
             setting.cell = value;
         else if (option == "--hidden")
             setting.hidden = count();
@@ -61,27 +105,19 @@ int run(int argc, char** argv) {
         else if (option == "--warmup")
             effort.warmup = count();
         else
-            throw value_error(
-                "what is " + std::string(option) +
-                "? There are --cell, --hidden, --layers, --lanes, --window, --vocab, --threads, "
-                "--slices, --lr, --clip, --steps and --warmup, each with a value");
+            throw value_error("what is " + std::string(option) +
+                              "? There are --mode, --streams, --cell, --hidden, --layers, --lanes, --window, "
+                              "--vocab, --threads, "
+                              "--slices, --lr, --clip, --steps and --warmup, each with a value");
     }
     if (effort.calls == 0) throw value_error("--steps is 0: expected at least 1");
 
-    TrainingStep step(setting);
-    const double first_loss = (step(), step.loss());
-    const Measured m = measure(effort, step.operations(), step.options().threads, step);
-    std::printf(
-        "{\"peer\": \"charrnn\", \"mode\": \"train\", \"cell\": \"%s\", \"hidden\": %zu, \"layers\": %zu, "
-        "\"vocab\": %zu, \"threads\": %zu, \"slices\": %zu, \"steps\": %zu, \"warmup\": %zu, \"lanes\": %zu, "
-        "\"window\": %zu, \"clip\": %g, \"first_loss\": %.4f, \"last_loss\": %.4f, \"parameters\": %zu, "
-        "\"seconds_per_step\": %.9g, \"seconds_min\": %.9g, \"seconds_max\": %.9g, "
-        "\"characters_per_second\": %.9g, \"peak_flops\": %.9g, \"share_of_peak\": %.6f, \"cores\": %.3f, "
-        "\"dtype\": \"float32\", \"simd\": \"%s\"}\n",
-        setting.cell.c_str(), setting.hidden, setting.layers, setting.vocabulary, step.options().threads,
-        step.options().slices, m.calls, effort.warmup, setting.lanes, setting.window, setting.clip,
-        first_loss, step.loss(), step.parameters(), m.median, m.min, m.max, step.characters() / m.median,
-        m.peak, m.share, m.cores, std::string(name(simd::level())).c_str());
+    if (mode == "train")
+        train(setting, effort);
+    else if (mode == "sample")
+        write(setting, effort, streams);
+    else
+        throw value_error("--mode is " + mode + ": expected train or sample");
     return 0;
 }
 

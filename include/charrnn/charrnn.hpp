@@ -41,6 +41,7 @@
 #include <charrnn/train/interrupt.hpp>
 #include <charrnn/train/recipe.hpp>
 #include <charrnn/train/recovery.hpp>
+#include <charrnn/train/choice.hpp>
 #include <charrnn/train/sample.hpp>
 #include <charrnn/train/saver.hpp>
 #include <charrnn/train/trainer.hpp>

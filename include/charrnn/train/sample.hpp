@@ -1,14 +1,11 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <iterator>
 #include <limits>
-#include <numeric>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,102 +14,9 @@
 #include <charrnn/core/random.hpp>
 #include <charrnn/data/alphabet.hpp>
 #include <charrnn/nn/runner.hpp>
+#include <charrnn/train/choice.hpp>
 
 namespace charrnn {
-
-/// How to write.
-struct SampleOptions {
-    std::string prompt{};            ///< text to begin with; empty: a character drawn from the alphabet
-    double temperature = 1;          ///< logits are divided by this; 0: always the most likely character
-    std::size_t top_k = 0;           ///< only the k most likely characters; 0: all
-    double top_p = 1;                ///< only the most likely characters that together have this probability
-    std::uint64_t seed = 0;          ///< the same seed writes the same text
-    std::optional<char32_t> stop{};  ///< writing ends where this character would stand
-    Unknown unknown = Unknown::error();  ///< what to do with characters of the prompt that the alphabet lacks
-};
-
-namespace detail {
-
-/// From logits to a character: temperature, top-k, top-p, and which character is never written.
-class Choice {
-  public:
-    /// Errors: value_error for settings out of range; data_error for a stop character that the alphabet lacks
-    Choice(const Alphabet& alphabet, const SampleOptions& o)
-        : temperature_(o.temperature),
-          top_k_(o.top_k),
-          top_p_(o.top_p),
-          p_(alphabet.size()),
-          order_(p_.size()) {
-        if (!(o.temperature >= 0) || !std::isfinite(o.temperature))
-            throw value_error("temperature is " + std::to_string(o.temperature) + ": expected 0 or more");
-        if (!(o.top_p > 0 && o.top_p <= 1))
-            throw value_error("top_p is " + std::to_string(o.top_p) + ": expected more than 0 and at most 1");
-        if (o.stop) stop_ = alphabet.id(*o.stop);
-        if (alphabet.has_stop() && stop_ != alphabet.stop_id()) never_ = alphabet.stop_id();
-    }
-
-    /// The character that ends writing.
-    [[nodiscard]] std::optional<std::uint32_t> stop() const { return stop_; }
-
-    /// The probabilities, by id; they sum to 1. Errors: numeric_error for logits that are not finite
-    template <class T>
-    const std::vector<double>& distribution(const T* logits) {
-        double most = -std::numeric_limits<double>::infinity();
-        for (std::size_t j = 0; j < p_.size(); ++j)
-            if (j != never_) most = std::max(most, static_cast<double>(logits[j]));
-        for (std::size_t j = 0; j < p_.size(); ++j) {
-            const double above = static_cast<double>(logits[j]) - most;
-            p_[j] = j == never_        ? 0
-                    : temperature_ > 0 ? std::exp(above / temperature_)
-                                       : (above == 0 ? 1 : 0);
-        }
-        normalise();
-        if ((top_k_ > 0 && top_k_ < p_.size()) || top_p_ < 1) cut();
-        return p_;
-    }
-
-    /// A character from the distribution that was made last.
-    std::uint32_t draw(Random& random) const {
-        double u = random.uniform();
-        std::size_t last = 0;  // the last possible one: rounding may leave a little of u
-        for (std::size_t j = 0; j < p_.size(); ++j) {
-            if (p_[j] <= 0) continue;
-            last = j;
-            if ((u -= p_[j]) < 0) break;
-        }
-        return static_cast<std::uint32_t>(last);
-    }
-
-  private:
-    void normalise() {
-        double total = 0;
-        for (const double p : p_) total += p;
-        if (!std::isfinite(total) || total <= 0)
-            throw numeric_error("sampling: the model's output is not finite");
-        for (double& p : p_) p /= total;
-    }
-    /// Leaves the likeliest characters only; of equal ones those with the smaller ids.
-    void cut() {
-        std::iota(order_.begin(), order_.end(), std::size_t{0});
-        std::sort(order_.begin(), order_.end(),
-                  [this](std::size_t a, std::size_t b) { return p_[a] != p_[b] ? p_[a] > p_[b] : a < b; });
-        const std::size_t most = top_k_ > 0 ? std::min(top_k_, p_.size()) : p_.size();
-        double sum = 0;
-        std::size_t kept = 0;
-        while (kept < most && sum < top_p_) sum += p_[order_[kept++]];
-        for (std::size_t i = kept; i < order_.size(); ++i) p_[order_[i]] = 0;
-        normalise();
-    }
-
-    double temperature_;
-    std::size_t top_k_;
-    double top_p_;
-    std::optional<std::uint32_t> stop_, never_;
-    std::vector<double> p_;
-    std::vector<std::size_t> order_;
-};
-
-}  // namespace detail
 
 /// Writes text, character by character, in constant memory. It has a recurrent state of its own and only reads the
 /// model, so nothing of a training run changes; it reads the parameters as they are when it is made.
@@ -207,8 +111,7 @@ class Sampler {
             id = pending_.back();
             pending_.pop_back();
         } else {
-            distribution();
-            id = choice_.draw(random_);
+            id = choice_.read(runner_.output(1).row(0)).draw(random_);
             ended_ = id == choice_.stop();
         }
         feed(id);
@@ -242,7 +145,9 @@ class Sampler {
     }
 
     /// The probabilities of the next character under the options, by id; they sum to 1.
-    const std::vector<double>& distribution() { return choice_.distribution(runner_.output(1).row(0)); }
+    const std::vector<double>& distribution() {
+        return choice_.read(runner_.output(1).row(0)).distribution();
+    }
 
   private:
     void feed(std::uint32_t id) {
@@ -258,7 +163,7 @@ class Sampler {
     }
 
     Alphabet alphabet_;
-    detail::Choice choice_;
+    detail::Choice<T> choice_;
     Random random_;
     Runner<T> runner_;
     State<T> zero_, state_;
@@ -299,7 +204,7 @@ std::vector<std::string> sample_streams(const M& model, const Alphabet& alphabet
     if (streams == 0) throw value_error("sample_streams: 0 texts, expected at least 1");
     const Ids prompt = alphabet.encode(std::string_view(options.prompt), options.unknown);
     if (prompt.empty()) throw data_error("sample_streams: the prompt is empty");
-    detail::Choice choice(alphabet, options);
+    detail::Choice<T> choice(alphabet, options);
     Runner<T> runner(model, Plan{.extent = {1, streams}});
     State<T> state = model.zero_state(streams);
     std::vector<Random> random;
@@ -313,8 +218,7 @@ std::vector<std::string> sample_streams(const M& model, const Alphabet& alphabet
             if (at < prompt.size()) {
                 ids[i] = prompt[at];
             } else if (!ended[i]) {
-                choice.distribution(runner.output(1).row(i));
-                ids[i] = choice.draw(random[i]);
+                ids[i] = choice.read(runner.output(1).row(i)).draw(random[i]);
                 ended[i] = ids[i] == choice.stop();
             }
             if (!ended[i]) alphabet.append_to(texts[i], ids[i]);
