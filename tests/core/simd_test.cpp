@@ -112,4 +112,12 @@ TEST_CASE("simd: the level in use is one that the processor has") {
     CHECK(name(Simd::avx512) == "AVX-512");
 }
 
+TEST_CASE("simd: instruction sets have the names that people write") {
+    CHECK(name(Simd::avx512) == "AVX-512");
+    CHECK(name(Simd::avx2) == "AVX2");
+#if defined(__x86_64__)
+    CHECK(name(Simd::baseline) == "SSE2");
+#endif
+}
+
 }  // namespace simd_test

@@ -53,6 +53,13 @@ std::vector<Row> all_rows(const RowBatches& rows, std::uint64_t epoch = 0) {
 
 }  // namespace
 
+TEST_CASE("rows: a window that is not there is an error") {
+    const RowBatches rows(counting(40), 40, {.length = 8, .lanes = 4});
+    Batch batch;
+    CHECK_THROWS_WITH_AS(rows.fill(rows.windows(), batch), doctest::Contains("RowBatches: no window "),
+                         value_error);
+}
+
 TEST_CASE("rows: stride 3, overlapping, and with a target after each character") {
     const Ids ids = counting(12);
     // fastai: range(0, 12 - 3, 3)

@@ -197,7 +197,11 @@ TEST_CASE("utf8: characters as messages name them") {
     CHECK(printable(U'a') == "'a'");
     CHECK(printable(U' ') == "' '");
     CHECK(printable(U'\n') == "'\\n'");
+    CHECK(printable(U'\t') == "'\\t'");
     CHECK(printable(U'\v') == "'\\v'");
+    CHECK(printable(U'\f') == "'\\f'");
+    CHECK(printable(U'\r') == "'\\r'");
+    CHECK(printable(U'\\') == "'\\\\'");
     CHECK(printable(U'\0') == "'\\0'");
     CHECK(printable(U'\'') == "'\\''");
     CHECK(printable(0x1B) == "'\\x1B'");

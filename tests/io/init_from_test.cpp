@@ -6,8 +6,12 @@
 #include <charrnn/optim/adam.hpp>
 #include <charrnn/train/saver.hpp>
 #include <cmath>
+#include <cstdio>
 #include <string>
 #include <vector>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "nn/instances.hpp"
 #include "temporary_folder.hpp"
@@ -77,6 +81,43 @@ TEST_CASE("new characters get ids at the end and fresh weights; the old ones kee
     const auto y = forward(old.model, ids, a), z = forward(model, ids, b);
     for (std::size_t j = 1; j < 4; ++j)
         CHECK(y(2, 0, j) / y(2, 0, 0) == doctest::Approx(z(2, 0, j) / z(2, 0, 0)).epsilon(1e-5));
+}
+
+TEST_CASE("a layer in which a character has no rows of its own takes no new characters") {
+    const Old old;
+    const std::size_t V = old.alphabet.size();
+    Model<> bare;  // the LSTM's gates stand side by side in the columns of its weights
+    bare.add(LSTM(V, V));
+    bare.add(softmax);
+    save(old.path, bare, old.alphabet);
+    CHECK_THROWS_WITH_AS(
+        init_from(old.path, Alphabet(Text::from_string("abcd"), U'\v'), NewCharacters::extend),
+        (old.path + ": new characters cannot be added, for layers.0.cell.Wi has no rows or columns that "
+                    "belong to one character")
+            .c_str(),
+        data_error);
+    CHECK(init_from(old.path, old.alphabet, NewCharacters::extend).model.in_size() == V);
+}
+
+TEST_CASE("a saver without anybody to tell says on stderr that a save failed") {
+    const Old old;
+    Model<> model = old.model;
+    Trainer trainer(model, Adam(0.01),
+                    Batches(Text::from_string("abcabcabbcab"), old.alphabet, {.lanes = 2, .window = 2}));
+    Saver saver("/nowhere/run", trainer, old.alphabet);
+    const std::string log = old.folder.path() + "/stderr";
+    std::fflush(stderr);
+    const int kept = ::dup(2), file = ::open(log.c_str(), O_WRONLY | O_CREAT, 0600);
+    REQUIRE(kept >= 0);
+    REQUIRE(file >= 0);
+    ::dup2(file, 2);
+    const bool saved = saver.save();
+    std::fflush(stderr);
+    ::dup2(kept, 2);
+    ::close(kept);
+    ::close(file);
+    CHECK(!saved);
+    CHECK(test::contents(log).find("not saved: /nowhere/run: cannot be written") == 0);
 }
 
 TEST_CASE("a saver saves when it is due, and a save that fails is said and stops nothing") {

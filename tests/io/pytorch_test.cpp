@@ -120,6 +120,18 @@ TEST_CASE("what cannot be imported says which tensor, and why") {
         d.tensors[1].shape = {50, 2};
         has(d.refusal(), "expected (4H, H), an LSTM");
     }
+    SUBCASE("not a matrix") {
+        d.tensors[0].shape = {20, 7, 1};
+        has(d.refusal(), "'rnn.weight_ih_l0' and 'rnn.weight_hh_l0' are not both matrices");
+    }
+    SUBCASE("numbers of another type") {
+        d.tensors[2].dtype = "I64";
+        has(d.refusal(), "'rnn.bias_ih_l0' is of dtype I64, expected F32 or F64");
+    }
+    SUBCASE("a linear layer of another width") {
+        d.tensors[8].shape = {5, 7};
+        has(d.refusal(), "'head.weight' has the shape (5, 7), expected (V, 5)");
+    }
     SUBCASE("no linear layer") {
         d.tensors.erase(d.tensors.end() - 2, d.tensors.end());
         has(d.refusal(), "no weight of a torch.nn.Linear");

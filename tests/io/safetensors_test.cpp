@@ -1,9 +1,12 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <charrnn/core/random.hpp>
 #include <charrnn/io/atomic_file.hpp>
 #include <charrnn/io/safetensors.hpp>
 #include <cstring>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -52,6 +55,12 @@ std::string sound() {
     return tensor_file_bytes(
         {TensorSource::of("layers.0.W", {2, 2}, x, 4), TensorSource::of("ids", {3}, y, 3)},
         {{"name", "a \"quoted\" \\ line\n"}, {"umlaut", "\xC3\xA4"}});
+}
+
+std::string many_entries(std::size_t n) {
+    std::string s = R"({"__metadata__":{)";
+    for (std::size_t i = 0; i < n; ++i) s += (i > 0 ? ",\"" : "\"") + std::to_string(i) + R"(":"")";
+    return s + "}}";
 }
 
 std::string many_tensors(std::size_t n) {
@@ -190,6 +199,7 @@ TEST_CASE("headers made to do harm are refused, each with a message of its own")
         {file_with(header("\"a\"", "\"" + std::string(70'000, 'a') + "\"")), "has a string that is too long"},
         {file_with(header("[2,2]", "[2," + std::string(40, '2') + "]")), "has a number that is too long"},
         {file_with(many_tensors(5000), 0), "has more than 4096 tensors"},
+        {file_with(many_entries(5000), 0), "the metadata has more than 4096 entries"},
         // missing
         {file_with(header("\"dtype\":\"F32\",", "")), "tensor 'a' has no dtype"},
         {file_with(header("\"shape\":[2,2],", "")), "tensor 'a' has no shape"},
@@ -197,6 +207,7 @@ TEST_CASE("headers made to do harm are refused, each with a message of its own")
         // types
         {file_with(header("{\"k\":\"v\"}", "7")), "the header's entry '__metadata__' is a number"},
         {file_with(header("\"v\"", "7")), "the metadata's entry 'k' is a number, expected a string"},
+        {file_with(header("\"v\"", "-7")), "the metadata's entry 'k' is a number, expected a string"},
         {file_with(header("\"v\"", "null")), "the metadata's entry 'k' is null, expected a string"},
         {file_with(header("\"v\"", "true")), "the metadata's entry 'k' is true or false, expected a string"},
         {file_with(header("\"v\"", "[]")), "the metadata's entry 'k' is a list, expected a string"},
@@ -294,6 +305,42 @@ TEST_CASE("a file that is not there, or not a file, is an io_error that says so"
     CHECK_THROWS_AS(TensorFile::read(folder.path() + "/short"), data_error);
     write_atomically(folder.path() + "/good", sound());
     CHECK(TensorFile::read(folder.path() + "/good").tensors().size() == 2);
+}
+
+TEST_CASE("a file that fails, or shrinks, while it is read is an io_error that says so") {
+    // Gives the first 10 bytes, then what is asked for.
+    struct Failing final : FileSystem {
+        ssize_t next = 0;
+        int reason = 0, interruptions = 1;
+        bool begun = false;
+        ssize_t read(int file, void* to, std::size_t n) override {
+            if (!begun) {
+                begun = true;
+                return FileSystem::read(file, to, std::min<std::size_t>(n, 10));
+            }
+            errno = interruptions-- > 0 ? EINTR : reason;
+            return errno == EINTR ? -1 : next;
+        }
+    };
+    const test::TemporaryFolder folder;
+    const std::string path = folder.path() + "/good";
+    write_atomically(path, sound());
+    Failing broken;
+    broken.next = -1, broken.reason = EIO;
+    CHECK_THROWS_WITH_AS(TensorFile::read(path, Checksum::required, broken),
+                         (path + ": cannot be read: Input/output error").c_str(), io_error);
+    Failing shorter;
+    CHECK_THROWS_WITH_AS(TensorFile::read(path, Checksum::required, shorter),
+                         (path + ": has become shorter while it was read").c_str(), io_error);
+}
+
+TEST_CASE("what a reader would refuse is not written") {
+    std::map<std::string, std::string> metadata;
+    for (int i = 0; i < 20; ++i) metadata[std::to_string(i)] = std::string(60'000, 'x');
+    CHECK_THROWS_WITH_AS(tensor_file_bytes({}, metadata), doctest::Contains("expected at most 1048576"),
+                         data_error);
+    CHECK_THROWS_WITH_AS(tensor_file_bytes({}, {{"k", std::string(70'000, 'x')}}),
+                         doctest::Contains("has a string that is too long"), data_error);
 }
 
 }  // namespace safetensors_test

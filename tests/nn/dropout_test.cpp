@@ -53,6 +53,17 @@ TEST_CASE("dropout: in training a share p is zero and the rest is larger; otherw
     CHECK(dropped(Dropout<double>(H, 0), {.training = true}) == std::vector<double>(T * N * H, 1));
 }
 
+TEST_CASE("dropout: training needs a plan for it") {
+    const Dropout<double> layer(H, 0.5);
+    Dropout<double>::Tape tape(layer, Plan{.extent = {1, 1}, .ids = false, .layer = 1});
+    const std::vector<double> ones(H, 1);
+    const Input<double> x{nullptr, {ones.data(), 1, H}};
+    CHECK_THROWS_WITH_AS(layer.forward(tape, x, {.training = true}, 1, Lanes::of(1, 0, 1)),
+                         "Dropout: training was not planned for (Plan::backward)", value_error);
+    layer.forward(tape, x, {}, 1, Lanes::of(1, 0, 1));
+    CHECK(tape.output(1).row(0)[H - 1] == 1);
+}
+
 TEST_CASE("dropout: what is dropped depends on seed, step, layer, lane and step in the window alone") {
     const Dropout<double> layer(H, 0.5);
     const Context context{.training = true, .seed = 3, .step = 7};

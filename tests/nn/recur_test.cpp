@@ -144,15 +144,18 @@ TEST_CASE("recur: documents that begin inside the window begin from zero") {
 }
 
 TEST_CASE("recur: documents that begin inside the window need room made for them") {
-    const Recur<LSTMCell> layer = layer_of<LSTMCell, float>({2, 3}, 1);
-    Model<float> model;
-    model.add(layer);
-    Runner<float> runner(model, Plan{.extent = {1, 1}});
-    runner.prepare();
-    const std::uint32_t id = 0;
-    const std::uint8_t begins = 1;
-    CHECK_THROWS_WITH_AS(runner.forward({&id, {}}, {.begins = &begins}, 1, {0, 1, 0}),
-                         "Context::begins is given, but allow_begins() was not called", value_error);
+    const auto refused = [](const auto& layer) {
+        Model<float> model;
+        model.add(layer);
+        Runner<float> runner(model, Plan{.extent = {1, 1}});
+        runner.prepare();
+        const std::uint32_t id = 0;
+        const std::uint8_t begins = 1;
+        CHECK_THROWS_WITH_AS(runner.forward({&id, {}}, {.begins = &begins}, 1, {0, 1, 0}),
+                             "Context::begins is given, but allow_begins() was not called", value_error);
+    };
+    refused(layer_of<LSTMCell, float>({2, 3}, 1));
+    refused(layer_of<GRUResetBeforeCell, float>({2, 3}, 1));
 }
 
 TEST_CASE_TEMPLATE("recur: the same bits whatever the groups of lanes, the parts and the room", T, float,

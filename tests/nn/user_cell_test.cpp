@@ -227,4 +227,9 @@ TEST_CASE("user's cell: joins the registry under a name, and a Model") {
                          "no layer is called 'gruu': expected one of dense, mgu", value_error);
 }
 
+TEST_CASE("user's cell: without a short_name it cannot be saved, and says so") {
+    CHECK_THROWS_WITH_AS(static_cast<void>(model_of<MinimalGatedUnit>(5, 9).layer(0).spec()),
+                         doctest::Contains("MinimalGatedUnit(5, 9): cannot be saved"), value_error);
+}
+
 }  // namespace user_cell_test

@@ -178,6 +178,7 @@ TEST_CASE("early stopping: after some losses in a row without a better one") {
     CHECK(stopping.best() == 1.5);
     CHECK(stopping.best_at() == 2);
     CHECK_THROWS_AS(EarlyStopping(0), value_error);
+    CHECK_THROWS_AS(EarlyStopping(1, -0.1), value_error);
 
     const Setting s;
     Model<> m = s.model();

@@ -39,6 +39,28 @@ TEST_CASE("a healthy run is the same with and without recovery") {
     CHECK(values(a.trained) == values(b.trained));
 }
 
+TEST_CASE("a recovery's run ends after so many epochs or steps, whichever comes first") {
+    Setting s;
+    Trainer trainer(s.trained, Adam(0.01), s.batches());
+    Recovery recovery(trainer);
+    const std::size_t windows = s.batches().windows();
+    REQUIRE(windows > 10);
+    CHECK(recovery.run(epochs(1)) == Stop::done);
+    CHECK(trainer.state().step == windows);
+    CHECK(recovery.run(Budget{.steps = 7, .epochs = 1, .seconds = {}}) == Stop::done);
+    CHECK(trainer.state().step == windows + 7);
+    CHECK(recovery.run(Budget{.steps = 10 * windows, .epochs = 0.5, .seconds = {}}) == Stop::done);
+    CHECK(trainer.state().step == windows + 7 + (windows + 1) / 2);
+}
+
+TEST_CASE("a model that is not finite has no good state to come back to") {
+    Setting s;
+    Trainer trainer(s.trained, Adam(0.01), s.batches());
+    trainer.model().parameters()[1].data[2] = std::numeric_limits<float>::infinity();
+    CHECK_THROWS_WITH_AS(Recovery(trainer, {}), doctest::Contains("layers.0.cell.Wh is not finite"),
+                         numeric_error);
+}
+
 TEST_CASE(
     "a weight that is not finite: back to the snapshot, with a lower learning rate, and on to the end") {
     Setting s;

@@ -292,8 +292,9 @@ inline void check_layout(TensorHeader& header, std::size_t data_bytes, const std
             refuse(name + " has " + std::to_string(t.bytes()) +
                    " bytes of data, but its shape and dtype ask for " + std::to_string(bytes));
     }
-    std::stable_sort(header.tensors.begin(), header.tensors.end(), [](const auto& a, const auto& b) {
-        return a.begin != b.begin ? a.begin < b.begin : a.end < b.end;
+    std::sort(header.tensors.begin(), header.tensors.end(), [](const auto& a, const auto& b) {
+        if (a.begin != b.begin) return a.begin < b.begin;
+        return a.end != b.end ? a.end < b.end : a.name < b.name;
     });
     std::size_t at = 0;
     for (const TensorInfo& t : header.tensors) {

@@ -63,8 +63,8 @@ class Checkpoints {
         write(entry.path);
         // A step that is repeated, after going back, takes the place of the old one and of what followed it.
         std::vector<Entry> gone;
-        const auto old = std::stable_partition(entries_.begin(), entries_.end(),
-                                               [&](const Entry& e) { return e.step < step; });
+        const auto old = std::partition_point(entries_.begin(), entries_.end(),
+                                              [&](const Entry& e) { return e.step < step; });
         for (auto e = old; e != entries_.end(); ++e)
             if (e->path != entry.path) gone.push_back(*e);
         entries_.erase(old, entries_.end());
