@@ -5,6 +5,7 @@
 
 #include <charrnn/core/buffer.hpp>
 #include <charrnn/core/matmul.hpp>
+#include <charrnn/core/outer.hpp>
 #include <charrnn/core/random.hpp>
 
 #include "cases.hpp"

@@ -1,4 +1,8 @@
-"""Whole training steps of charrnn and of PyTorch, in turn: what `benchmarks/run --peers` runs.
+"""charrnn and its peers in turn: what `benchmarks/run --peers` runs.
+
+    step/...    whole training steps beside PyTorch's
+    layer/...   one recurrent layer beside oneDNN's, forward, and forward with backward
+    sample/...  writing, one stream or several, beside PyTorch
 
 PyTorch is first tried briefly at each of its settings (threads, one-hot or embedding, Adam foreach or single); its
 best one for each number of threads then takes turns with ours, A B A B, so that a machine that is busier at one
@@ -22,21 +26,30 @@ PEER = pathlib.Path(__file__).with_name("pytorch_step.py")
 SETTINGS = [
     {"cell": cell, "layers": layers, "hidden": hidden, "lanes": lanes, "window": window}
     for layers, hidden, lanes, window in ((2, 128, 50, 50), (2, 256, 50, 50), (2, 512, 64, 64), (1, 64, 16, 32))
-    for cell in ("lstm", "rnn")
+    for cell in ("lstm", "gru", "rnn")
 ]
+LAYERS = [{"cell": cell, "hidden": hidden, "lanes": 50, "window": 50}
+          for cell in ("lstm", "gru", "rnn") for hidden in (128, 256, 512)]
+WRITING = [{"cell": cell, "layers": 2, "hidden": hidden, "streams": streams}
+           for cell, hidden in (("lstm", 128), ("lstm", 512), ("gru", 128), ("rnn", 128)) for streams in (1, 32)]
 
 
 def name(setting):
-    return "{cell}/{layers}x{hidden}/lanes:{lanes}/window:{window}".format(**setting)
+    if "streams" in setting:
+        return "sample/{cell}/{layers}x{hidden}/streams:{streams}".format(**setting)
+    if "layers" not in setting:
+        return "layer/{cell}/{hidden}/lanes:{lanes}/window:{window}".format(**setting)
+    return "step/{cell}/{layers}x{hidden}/lanes:{lanes}/window:{window}".format(**setting)
 
 
 # Threads that wait by spinning fight for the processors of a virtual machine: PyTorch's two were four times as slow.
 ENVIRONMENT = {"OMP_WAIT_POLICY": "passive", **os.environ}
 
 
-def run(command, options):
+def run(command, options, environment=None):
     words = [str(word) for option, value in options.items() for word in ("--" + option, value)]
-    done = subprocess.run([*command, *words], stdout=subprocess.PIPE, text=True, check=False, env=ENVIRONMENT)
+    done = subprocess.run([*command, *words], stdout=subprocess.PIPE, text=True, check=False,
+                          env={**ENVIRONMENT, **(environment or {})})
     if done.returncode != 0:
         sys.exit("failed (exit code {}): {}".format(done.returncode, " ".join(map(str, [*command, *words]))))
     return json.loads(done.stdout)
@@ -70,7 +83,9 @@ class Side:
         text = "  {:<44} {:9.3f} ms  {:9.3f} - {:<9.3f} {:9,.0f} characters/s".format(
             self.label, 1e3 * self.median(), 1e3 * min(turns), 1e3 * max(turns),
             self.median("characters_per_second"))
-        if "share_of_peak" in self.turns[0]:
+        if "share_of_bandwidth" in self.turns[0] and self.options["streams"] == 1:
+            text += "  {:5.1f} % of reading the weights".format(100 * self.median("share_of_bandwidth"))
+        elif "share_of_peak" in self.turns[0]:
             text += "  {:5.1f} % of the peak".format(100 * self.median("share_of_peak"))
             if self.median("cores") < 0.8 * self.options["threads"]:
                 text += " (had only {:.1f} cores)".format(self.median("cores"))
@@ -84,9 +99,10 @@ class Side:
 def best_of_pytorch(setting, threads, seconds):
     """PyTorch's fastest setting for this number of threads: two short tries of each, the better one counts."""
     sides = []
-    for source, adam in itertools.product(("onehot", "embedding"), ("foreach", "single")):
+    writes = "streams" in setting
+    for source, adam in itertools.product(("onehot", "embedding"), ("single",) if writes else ("foreach", "single")):
         options = dict(setting, threads=threads, input=source, adam=adam)
-        label = "PyTorch, threads {}, {}, Adam {}".format(threads, source, adam)
+        label = "PyTorch, threads {}, {}{}".format(threads, source, "" if writes else ", Adam " + adam)
         sides.append(Side(label, [sys.executable, PEER], options))
     for _ in range(2):
         for side in sides:
@@ -98,10 +114,42 @@ def best_of_pytorch(setting, threads, seconds):
     return best, tried
 
 
+def compare_layer(setting, arguments):
+    """A layer beside oneDNN's, in turn within one process; oneDNN's threads wait passively or not, as is better."""
+    results = []
+    print(name(setting))
+    for threads in sorted({1, min(2, os.cpu_count() or 1)} | set(arguments.threads)):
+        options = dict(setting, threads=threads, rounds=arguments.rounds)
+        policies = ("passive", "active") if threads > 1 else ("passive",)
+        tried = {policy: run([arguments.onednn], options,
+                             {"OMP_WAIT_POLICY": policy, "OMP_NUM_THREADS": str(threads)}) for policy in policies}
+        best = min(tried.values(), key=lambda t: t["forward_backward"]["onednn_seconds"])
+        for what in ("forward", "forward_backward"):
+            r = best[what]
+            print("  threads {}, {:<17} charrnn {:8.3f} ms ({:4.1f} % of the peak)  oneDNN {:8.3f} ms  ratio {:.2f} "
+                  "({:.2f} - {:.2f})".format(threads, what.replace("_", " + "), 1e3 * r["charrnn_seconds"],
+                                             100 * r["share_of_peak"], 1e3 * r["onednn_seconds"], r["ratio"],
+                                             r["ratio_least"], r["ratio_most"]))
+        print("  numbers differ by {:.1e} of the largest at most".format(best["difference"]), flush=True)
+        results.append({"threads": threads, "tried": tried})
+    print()
+    return {"setting": setting, "name": name(setting), "onednn": results}
+
+
 def compare(setting, arguments, seconds):
     ours, theirs, tried = [], [], {}
     threads = sorted({1, min(2, os.cpu_count() or 1)} | set(arguments.threads))
-    for count in threads:
+    if "streams" in setting:  # a stream is one thread's work
+        ours.append(Side("charrnn", [arguments.ours], dict(setting, threads=1)))
+        for count in threads:
+            best, times = best_of_pytorch(setting, count, seconds / 4)
+            theirs.append(best)
+            tried.update(times)
+        ours *= len(threads)
+        threads_of_ours = ["PyTorch's {}".format(count) for count in threads]
+    else:
+        threads_of_ours = ["threads {}".format(count) for count in threads]
+    for count in threads if "streams" not in setting else ():
         options = dict(setting, threads=count)
         ours.append(Side("charrnn, threads {}".format(count), [arguments.ours], options))
         best, times = best_of_pytorch(setting, count, seconds / 4)
@@ -112,23 +160,24 @@ def compare(setting, arguments, seconds):
             mine.turn(seconds)
             other.turn(seconds)
     print(name(setting))
-    for side in (*ours, *theirs):
+    for side in (*dict.fromkeys(ours), *theirs):
         print(side.line())
     ratios = {}
-    for count, mine, other in zip(threads, ours, theirs):
-        ratios["threads {}".format(count)] = other.median() / mine.median()
+    for label, mine, other in zip(threads_of_ours, ours, theirs):
+        ratios[label] = other.median() / mine.median()
     mine, other = min(ours, key=Side.median), min(theirs, key=Side.median)
     ratios["best"] = other.median() / mine.median()
     print("  ratio: " + ", ".join("{} {:.2f}".format(*item) for item in ratios.items())
           + "  (best: {} to {})\n".format(mine.label, other.label), flush=True)
-    return {"setting": setting, "name": name(setting), "charrnn": [side.as_json() for side in ours],
+    return {"setting": setting, "name": name(setting), "charrnn": [side.as_json() for side in dict.fromkeys(ours)],
             "pytorch": [side.as_json() for side in theirs], "tried_seconds_per_step": tried, "ratio": ratios}
 
 
 def main():
     parser = argparse.ArgumentParser(prog="benchmarks/run --peers",
-                                     description="Training steps of charrnn and PyTorch, in turn.")
+                                     description="charrnn beside PyTorch and oneDNN, in turn.")
     parser.add_argument("--ours", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--onednn", help=argparse.SUPPRESS)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--threads", type=int, nargs="+", default=[], help="more numbers of threads than 1 and 2")
@@ -139,7 +188,7 @@ def main():
     arguments = parser.parse_args()
     if arguments.rounds is None:
         arguments.rounds = 1 if arguments.quick else 5
-    settings = [setting for setting in SETTINGS if re.search(arguments.filter, name(setting))]
+    settings = [setting for setting in SETTINGS + LAYERS + WRITING if re.search(arguments.filter, name(setting))]
     if arguments.list:
         print("\n".join(map(name, settings)))
         return 0
@@ -152,8 +201,15 @@ def main():
         arguments.rounds, arguments.clip))
     results = []
     for setting in settings:
-        results.append(compare(dict(setting, vocab=101, clip=arguments.clip), arguments,
-                               0.3 if arguments.quick else 2.0))
+        seconds = 0.3 if arguments.quick else 2.0
+        if "streams" in setting:
+            results.append(compare(dict(setting, mode="sample", vocab=101), arguments, seconds / 2))
+        elif "layers" in setting:
+            results.append(compare(dict(setting, vocab=101, clip=arguments.clip), arguments, seconds))
+        elif arguments.onednn:
+            results.append(compare_layer(setting, arguments))
+        else:
+            print(name(setting) + ": oneDNN was not found when the benchmarks were built\n")
     if arguments.json:
         report = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
                   "processors": os.cpu_count(), "load_before": load, "rounds": arguments.rounds, "steps": results}

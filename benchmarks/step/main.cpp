@@ -3,6 +3,7 @@
 /// charrnn_step --cell lstm --hidden 128 --layers 2 --lanes 50 --window 50 --vocab 101 --threads 2 --steps 50
 /// charrnn_step --mode sample --streams 32 --hidden 128 --steps 1000
 
+#include <algorithm>
 #include <charconv>
 #include <cstddef>
 #include <cstdio>
@@ -48,8 +49,12 @@ void train(const Setting& setting, const Effort& effort) {
         m.peak, m.share, m.cores, std::string(name(simd::level())).c_str());
 }
 
-void write(const Setting& setting, const Effort& effort, std::size_t streams) {
+void write(const Setting& setting, Effort effort, std::size_t streams) {
     Writing writing(setting, streams);
+    // A step is a character here, and a call writes many.
+    const std::size_t steps = effort.calls, warmup = effort.warmup;
+    effort.calls = std::max<std::size_t>(5, steps / Writing::characters);
+    effort.warmup = 1 + warmup / Writing::characters;
     const Measured m = measure(effort, writing.operations(), 1, writing);
     const double seconds = m.median / static_cast<double>(Writing::characters);
     const double limit =

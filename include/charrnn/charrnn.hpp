@@ -34,6 +34,7 @@
 #include <charrnn/optim/sgd.hpp>
 #include <charrnn/train/checkpoint.hpp>
 #include <charrnn/train/checkpoints.hpp>
+#include <charrnn/train/choice.hpp>
 #include <charrnn/train/console.hpp>
 #include <charrnn/train/csv_log.hpp>
 #include <charrnn/train/early_stopping.hpp>
@@ -41,7 +42,6 @@
 #include <charrnn/train/interrupt.hpp>
 #include <charrnn/train/recipe.hpp>
 #include <charrnn/train/recovery.hpp>
-#include <charrnn/train/choice.hpp>
 #include <charrnn/train/sample.hpp>
 #include <charrnn/train/saver.hpp>
 #include <charrnn/train/trainer.hpp>

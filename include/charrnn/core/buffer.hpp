@@ -55,8 +55,11 @@ struct CacheLineAllocator {
 template <class T>
 using Buffer = std::vector<T, detail::CacheLineAllocator<T>>;
 
+/// How many tiles of `size` cover n.
+constexpr std::size_t tiles_of(std::size_t n, std::size_t size) { return (n + size - 1) / size; }
+
 /// The smallest multiple of `unit` that is at least n.
-constexpr std::size_t round_up(std::size_t n, std::size_t unit) { return (n + unit - 1) / unit * unit; }
+constexpr std::size_t round_up(std::size_t n, std::size_t unit) { return tiles_of(n, unit) * unit; }
 
 /// The distance between rows of a working array: room for whole vectors, and an odd number of cache lines, so
 /// that rows do not all fall into the same sets of the cache.

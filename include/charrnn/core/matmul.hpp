@@ -7,17 +7,24 @@
 #include <vector>
 
 #include <charrnn/core/buffer.hpp>
+#include <charrnn/core/fetch_ahead.hpp>
 #include <charrnn/core/simd.hpp>
 #include <charrnn/core/tile.hpp>
 #include <charrnn/core/view.hpp>
 
 /// @file
-/// Matrix products on packed weights and on whole windows, on one thread each.
+/// Products with packed weights, on one thread each.
 ///
 /// No sum depends on how rows are grouped or output is shared out: every element adds over the inner extent in
 /// ascending order. Rows must have room for whole vectors (see row_stride).
 
 namespace charrnn {
+
+/// From first to before last.
+struct Range {
+    std::size_t first = 0;  ///< the first
+    std::size_t last = 0;   ///< the one behind the last
+};
 
 /// Where the columns of one vector come from: `count` columns from `first`; the rest of the vector is zero.
 struct ColumnRun {
@@ -67,6 +74,16 @@ class PackedMatrix {
     [[nodiscard]] const std::vector<ColumnRun>& columns() const { return columns_; }
     /// Where the panel that begins at vector v (a multiple of panel()) stands.
     [[nodiscard]] const T* at(std::size_t v) const { return data_.data() + v * unit_ * depth_; }
+
+    /// Let `next` fetch rows [k0, k1) of the panel that begins at vector v during so many calls, if the matrix is too
+    /// large to stay in the second-level cache.
+    void fetch_ahead(detail::FetchAhead& next, std::size_t v, std::size_t k0, std::size_t k1,
+                     std::size_t calls) const {
+        if (data_.size() * sizeof(T) <= std::size_t{1} << 20U) return;
+        const std::size_t row = std::min(panel_, vectors() - v) * unit_;
+        next.add(View<const T>(at(v) + k0 * row, 1, (k1 - k0) * row));
+        next.spread(calls);
+    }
 
     /// Take over `source` (K, columns), or this part's share of its columns.
     void pack(View<const T> source, Part part = {}) {
@@ -158,39 +175,42 @@ struct MatmulKernel {
     bool accumulate;
 
     template <int MR, int NV, class V>
-    CHARRNN_INLINE void block(std::size_t t, std::size_t m, std::size_t v, std::size_t k0,
-                              std::size_t k1) const {
+    CHARRNN_INLINE void block(std::size_t t, std::size_t m, std::size_t v, Range k, FetchAhead& next) const {
         V acc[MR][NV];
         T* out = c.data + t * c.step_size + m * c.ld + v * V::size;
-        const bool load = accumulate || k0 > 0;
-        CHARRNN_UNROLL
-        for (int i = 0; i < MR; ++i) {
-            CHARRNN_UNROLL
-            for (int j = 0; j < NV; ++j) {
-                const auto col = static_cast<std::size_t>(j) * V::size;
-                acc[i][j] = load              ? V::load(out + static_cast<std::size_t>(i) * c.ld + col)
-                            : bias != nullptr ? V::load(bias + v * V::size + col)
-                                              : V::all(T(0));
-            }
+        // One branch for all registers, not one each: compiled in half the time.
+        if (accumulate || k.first > 0) {
+            simd::load_tile(acc, out, c.ld);
+        } else if (bias != nullptr) {
+            simd::load_tile(acc, bias + v * V::size, 0);
+        } else {
+            simd::clear_tile(acc);
         }
-        const T* from = a.data + t * a.step_size + m * a.ld + k0;
-        tile<MR, NV>(k1 - k0, from, a.ld, 1, b->at(v) + k0 * NV * V::size, NV * V::size, acc);
-        CHARRNN_UNROLL
-        for (int i = 0; i < MR; ++i) {
-            CHARRNN_UNROLL
-            for (int j = 0; j < NV; ++j)
-                acc[i][j].store(out + static_cast<std::size_t>(i) * c.ld +
-                                static_cast<std::size_t>(j) * V::size);
+        const T* from = a.data + t * a.step_size + m * a.ld;
+        for (std::size_t k0 = k.first; k0 < k.last; k0 += FetchAhead::stretch) {
+            next.fetch();
+            tile<MR, NV>(std::min(FetchAhead::stretch, k.last - k0), from + k0, a.ld, 1,
+                         b->at(v) + k0 * NV * V::size, NV * V::size, acc);
         }
+        simd::store_tile(acc, out, c.ld);
     }
 
+    /// Rows `k` of the panel at vector v. Rows `after` are those of the first panel that come when all are done.
     template <int NV, class Isa>
-    CHARRNN_INLINE void panel(std::size_t v, std::size_t k0, std::size_t k1) const {
+    CHARRNN_INLINE void panel(std::size_t v, Range k, Range after) const {
         using V = typename Isa::template pack<T>;
+        constexpr int height = simd::TileShape<Isa>::rows;
+        FetchAhead next;
+        const std::size_t calls =
+            a.steps * tiles_of(a.count, height) * tiles_of(k.last - k.first, FetchAhead::stretch);
+        if (v + NV < b->vectors())
+            b->fetch_ahead(next, v + NV, k.first, k.last, calls);
+        else
+            b->fetch_ahead(next, 0, after.first, after.last, calls);
         for (std::size_t t = 0; t < a.steps; ++t)
-            simd::for_each_row_tile<simd::TileShape<Isa>::rows>(
+            simd::for_each_row_tile<height>(
                 a.count, [&]<int MR>(std::size_t m)
-                             __attribute__((always_inline)) { block<MR, NV, V>(t, m, v, k0, k1); });
+                             __attribute__((always_inline)) { block<MR, NV, V>(t, m, v, k, next); });
     }
 
     template <class Isa>
@@ -198,25 +218,30 @@ struct MatmulKernel {
         constexpr int most = simd::TileShape<Isa>::vectors;
         const std::size_t depth = b->depth();
         const std::size_t chunk = chunk_depth<T>(most, b->unit());
-        std::size_t k0 = 0;
-        do {
-            const std::size_t k1 = depth - k0 < chunk + chunk / 2 ? depth : k0 + chunk;
+        const auto chunk_from = [&](std::size_t k0) {
+            return Range{k0, depth - k0 < chunk + chunk / 2 ? depth : k0 + chunk};
+        };
+        Range k = chunk_from(0);
+        for (;;) {
+            const bool last = k.last == depth;
+            const Range after = chunk_from(last ? 0 : k.last);
             for (std::size_t v = 0; v < b->vectors();) {
                 const std::size_t left = b->vectors() - v;
                 if (left >= most)
-                    panel<most, Isa>(v, k0, k1);
+                    panel<most, Isa>(v, k, after);
                 else if (left == 1)
-                    panel<1, Isa>(v, k0, k1);
+                    panel<1, Isa>(v, k, after);
                 else if constexpr (most > 2) {
                     if (left == 2)
-                        panel<2, Isa>(v, k0, k1);
+                        panel<2, Isa>(v, k, after);
                     else
-                        panel<3, Isa>(v, k0, k1);
+                        panel<3, Isa>(v, k, after);
                 }
                 v += most;
             }
-            k0 = k1;
-        } while (k0 < depth);
+            if (last) return;
+            k = after;
+        }
     }
 };
 
@@ -246,203 +271,6 @@ void matmul(Rows<const T> a, const PackedMatrix<T>& b, Rows<T> c, const T* bias 
             run({a.data + first * a.ld, a.ld, count}, {c.data + first * c.ld, c.ld, count});
         }
     }
-}
-
-/// From first to before last.
-struct Range {
-    std::size_t first = 0;  ///< the first
-    std::size_t last = 0;   ///< the one behind the last
-};
-
-/// The vectors of columns that share `part` of an outer product covers: whole panels.
-inline Range outer_share(Simd level, std::size_t vectors, Part part) {
-    const std::size_t most = matmul_panel(level);
-    const std::size_t panels = (vectors + most - 1) / most;
-    return {std::min(vectors, part.begin(panels) * most), std::min(vectors, part.end(panels) * most)};
-}
-
-/// One of the matrices A that are multiplied with the same B, and where its product goes.
-template <class T>
-struct OuterTerm {
-    View<const T> a;  ///< (R, M)
-    View<T> c;        ///< (M, N)
-};
-
-namespace detail {
-
-/// Parts of arrays that will be needed soon. They are fetched into the second-level cache a few lines at a time while
-/// tiles are at work: all at once, they would take the places of the lines that the tiles wait for.
-class FetchAhead {
-    static constexpr std::size_t line = 64;  // bytes
-
-  public:
-    /// These rows too.
-    template <class T>
-    void add(View<T> v) {
-        if (v.rows == 0 || v.cols == 0) return;
-        Block& b = blocks_[count_++];
-        b.at = reinterpret_cast<const char*>(v.data);
-        b.row_lines = (v.cols * sizeof(T) + line - 1) / line;
-        b.skip =
-            static_cast<std::ptrdiff_t>(v.ld * sizeof(T)) - static_cast<std::ptrdiff_t>(b.row_lines * line);
-        b.lines = v.rows * b.row_lines;
-        b.left = b.row_lines;
-        lines_ += b.lines;
-    }
-    /// Share what was added out to so many calls of fetch.
-    void spread(std::size_t calls) { lines_a_call_ = (lines_ + calls - 1) / std::max<std::size_t>(1, calls); }
-
-    CHARRNN_INLINE void fetch() {
-        for (std::size_t i = 0; i < lines_a_call_ && current_ < count_; ++i) {
-            Block& b = blocks_[current_];
-            __builtin_prefetch(b.at, 0, 2);
-            b.at += line;
-            if (--b.left == 0) {
-                b.left = b.row_lines;
-                b.at += b.skip;
-            }
-            if (--b.lines == 0) ++current_;
-        }
-    }
-
-  private:
-    struct Block {
-        const char* at;
-        std::size_t row_lines, lines, left;
-        std::ptrdiff_t skip;  // back, where a row ends within its last line
-    };
-    std::array<Block, 3> blocks_;
-    std::size_t count_ = 0, current_ = 0, lines_ = 0, lines_a_call_ = 0;
-};
-
-template <class T, std::size_t Terms>
-struct OuterKernel {
-    static_assert(Terms <= 2, "FetchAhead has room for B and two more");
-    std::array<OuterTerm<T>, Terms> terms;
-    View<const T> b;
-    T* sums;
-    Part part;
-
-    // Chunks of rows whose panel stays in the first-level cache; a tile goes through one in stretches, and lines are
-    // fetched ahead between them.
-    static constexpr std::size_t chunk = 96, stretch = 16;
-    // The bytes of C that stay in the second-level cache while the chunks pass by.
-    static constexpr std::size_t group_bytes = std::size_t{512} << 10U;
-
-    /// The rows [first, last), and those after them.
-    struct Chunk {
-        std::size_t first, last;
-        FetchAhead next;
-    };
-
-    template <int MR, int NV, class V>
-    CHARRNN_INLINE void block(const OuterTerm<T>& term, std::size_t m, std::size_t v, Chunk& rows) const {
-        V acc[MR][NV];
-        CHARRNN_UNROLL
-        for (int i = 0; i < MR; ++i) {
-            CHARRNN_UNROLL
-            for (int j = 0; j < NV; ++j)
-                acc[i][j] = rows.first == 0 ? V::all(T(0))
-                                            : V::load(term.c.row(m + static_cast<std::size_t>(i)) +
-                                                      (v + static_cast<std::size_t>(j)) * V::size);
-        }
-        for (std::size_t r = rows.first; r < rows.last; r += stretch) {
-            rows.next.fetch();
-            const std::size_t depth = std::min(stretch, rows.last - r);
-            // The next tiles' part of A, into the nearest cache: no processor guesses steps as wide as its rows.
-            for (std::size_t i = 0; i < depth; ++i)
-                __builtin_prefetch(term.a.row(r + i) + m + 64 / sizeof(T), 0, 3);
-            tile<MR, NV>(depth, term.a.row(r) + m, 1, term.a.ld, b.row(r) + v * V::size, b.ld, acc);
-        }
-        CHARRNN_UNROLL
-        for (int i = 0; i < MR; ++i) {
-            CHARRNN_UNROLL
-            for (int j = 0; j < NV; ++j)
-                acc[i][j].store(term.c.row(m + static_cast<std::size_t>(i)) +
-                                (v + static_cast<std::size_t>(j)) * V::size);
-        }
-    }
-
-    template <int NV, class Isa>
-    CHARRNN_INLINE void panel(std::size_t v, Chunk& rows) const {
-        using V = typename Isa::template pack<T>;
-        for (const OuterTerm<T>& term : terms)
-            simd::for_each_row_tile<simd::TileShape<Isa>::rows>(
-                term.a.cols, [&]<int MR>(std::size_t m)
-                                 __attribute__((always_inline)) { block<MR, NV, V>(term, m, v, rows); });
-        if (sums == nullptr) return;
-        V s[NV];
-        CHARRNN_UNROLL
-        for (int j = 0; j < NV; ++j)
-            s[j] =
-                rows.first == 0 ? V::all(T(0)) : V::load(sums + (v + static_cast<std::size_t>(j)) * V::size);
-        for (std::size_t r = rows.first; r < rows.last; ++r) {
-            CHARRNN_UNROLL
-            for (int j = 0; j < NV; ++j)
-                s[j] = s[j] + V::load(b.row(r) + (v + static_cast<std::size_t>(j)) * V::size);
-        }
-        CHARRNN_UNROLL
-        for (int j = 0; j < NV; ++j) s[j].store(sums + (v + static_cast<std::size_t>(j)) * V::size);
-    }
-
-    template <class Isa>
-    CHARRNN_INLINE void operator()(Isa) const {
-        using V = typename Isa::template pack<T>;
-        constexpr std::size_t most = simd::TileShape<Isa>::vectors;
-        constexpr std::size_t height = simd::TileShape<Isa>::rows;
-        const std::size_t vectors = (b.cols + V::size - 1) / V::size;
-        const auto [first, last] = outer_share(Isa::level, vectors, part);
-        std::size_t depth = 0, tiles = 0;
-        for (const OuterTerm<T>& term : terms) {
-            depth += term.a.cols;
-            tiles += (term.a.cols + height - 1) / height;
-        }
-        const std::size_t group =
-            std::max<std::size_t>(1, group_bytes / (std::max<std::size_t>(1, depth) * most * V::bytes)) *
-            most;
-        for (std::size_t g0 = first; g0 < last; g0 += group) {
-            const std::size_t g1 = std::min(last, g0 + group);
-            for (std::size_t r0 = 0; r0 == 0 || r0 < b.rows; r0 += chunk) {
-                const std::size_t r1 = std::min(b.rows, r0 + chunk);
-                const std::size_t next = std::min(chunk, b.rows - r1);
-                const std::size_t calls =
-                    (g1 - g0 + most - 1) / most * tiles * ((r1 - r0 + stretch - 1) / stretch);
-                Chunk rows{r0, r1, {}};
-                rows.next.add(b.slice(r1, next).columns(g0 * V::size, (g1 - g0) * V::size));
-                for (const OuterTerm<T>& term : terms) rows.next.add(term.a.slice(r1, next));
-                rows.next.spread(calls);
-                columns<Isa>(g0, g1, rows);
-            }
-        }
-    }
-
-    template <class Isa>
-    CHARRNN_INLINE void columns(std::size_t first, std::size_t last, Chunk& rows) const {
-        constexpr int most = simd::TileShape<Isa>::vectors;
-        for (std::size_t v = first; v < last;) {
-            const std::size_t left = last - v;
-            if (left >= most) {
-                panel<most, Isa>(v, rows);
-                v += most;
-            } else if (most > 2 && left >= 2) {
-                panel<2, Isa>(v, rows);
-                v += 2;
-            } else {
-                panel<1, Isa>(v, rows);
-                ++v;
-            }
-        }
-    }
-};
-
-}  // namespace detail
-
-/// C = A^T B, the sum over rows of outer products, for each of the terms, and sums = the column sums of B where not
-/// null; the share `part` of C's columns. A (R, M), B (R, N), C (M, N).
-template <class T, std::size_t Terms>
-void matmul_outer(Simd level, const std::array<OuterTerm<T>, Terms>& terms, View<const T> b,
-                  T* sums = nullptr, Part part = {}) {
-    simd::dispatch(level, detail::OuterKernel<T, Terms>{terms, b, sums, part});
 }
 
 }  // namespace charrnn

@@ -2,7 +2,6 @@
 
 #include <array>
 #include <atomic>
-#include <barrier>
 #include <cstddef>
 #include <exception>
 #include <memory>
@@ -17,6 +16,41 @@
 
 namespace charrnn {
 
+namespace detail {
+
+/// A barrier for threads that meet again within microseconds, as std::barrier: whoever waits looks again and again for
+/// some 0.1 ms, since sleeping and being woken takes about as long, and sleeps only then. Threads that have no
+/// processor each sleep at once.
+class Barrier {
+  public:
+    explicit Barrier(std::size_t size)
+        : size_(size), looks_(size <= std::thread::hardware_concurrency() ? 2000 : 0) {}
+
+    void arrive_and_wait() {
+        const std::size_t round = round_.load(std::memory_order_relaxed);  // it ends when all are here, not before
+        if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
+            arrived_.store(0, std::memory_order_relaxed);
+            round_.store(round + 1, std::memory_order_release);
+            round_.notify_all();
+            return;
+        }
+        for (std::size_t i = 0; i < looks_; ++i) {
+            if (round_.load(std::memory_order_acquire) != round) return;
+#if defined(__x86_64__)
+            __builtin_ia32_pause();
+#endif
+        }
+        round_.wait(round, std::memory_order_acquire);
+    }
+
+  private:
+    std::size_t size_, looks_;
+    alignas(64) std::atomic<std::size_t> arrived_{0};
+    alignas(64) std::atomic<std::size_t> round_{0};
+};
+
+}  // namespace detail
+
 /// A team of `size` threads, the caller's among them. `run(first, second, ...)` calls each job as job(i) on thread
 /// i = 0, ..., size - 1; a job begins when all threads are done with the one before. run returns when all are
 /// done. After an exception no further job begins, and run throws it again, the first one if there are several.
@@ -27,7 +61,7 @@ class Team {
         if (size == 0) throw value_error("threads is 0: expected at least 1");
         errors_.resize(size);
         if (size == 1) return;
-        barrier_ = std::make_unique<std::barrier<>>(static_cast<std::ptrdiff_t>(size));
+        barrier_ = std::make_unique<detail::Barrier>(size);
         try {
             for (std::size_t i = 1; i < size; ++i) threads_.emplace_back([this, i] { work(i); });
         } catch (...) {  // the system gives no more threads: those there are must not wait for them
@@ -55,17 +89,7 @@ class Team {
             return;
         }
         const std::array<Job, sizeof...(Jobs)> list{Job::of(jobs)...};
-        jobs_ = list.data();
-        job_count_ = list.size();
-        failed_in_.store(list.size(), std::memory_order_relaxed);
-        barrier_->arrive_and_wait();
-        take_part(0);
-        std::exception_ptr first;
-        for (auto& e : errors_) {  // all are taken away, or the next run would throw what is left
-            if (!first) first = e;
-            e = nullptr;
-        }
-        if (first) std::rethrow_exception(first);
+        run_on_all(list.data(), list.size());
     }
 
   private:
@@ -82,6 +106,19 @@ class Team {
 
     enum class Go { wait, ahead, away };
 
+    void run_on_all(const Job* jobs, std::size_t count) {
+        jobs_ = jobs;
+        job_count_ = count;
+        failed_in_.store(count, std::memory_order_relaxed);
+        barrier_->arrive_and_wait();
+        take_part(0);
+        std::exception_ptr first;
+        for (auto& e : errors_) {  // all are taken away, or the next run would throw what is left
+            if (!first) first = e;
+            e = nullptr;
+        }
+        if (first) std::rethrow_exception(first);
+    }
     void let(Go go) {
         go_ = go;
         go_.notify_all();
@@ -113,7 +150,7 @@ class Team {
     std::size_t job_count_ = 0;
     std::atomic<std::size_t> failed_in_{0};  // the job that threw; those after it do not begin
     std::vector<std::exception_ptr> errors_;
-    std::unique_ptr<std::barrier<>> barrier_;
+    std::unique_ptr<detail::Barrier> barrier_;
     std::vector<std::jthread> threads_;
 };
 

@@ -28,17 +28,45 @@ template <int MR, int NV, class V, class T>
 CHARRNN_INLINE void tile(std::size_t depth, const T* a, std::size_t row_step, std::size_t depth_step,
                          const T* b, std::size_t b_step, V (&acc)[MR][NV]) {
     for (std::size_t k = 0; k < depth; ++k) {
-        V bv[NV];
+        typename V::native bv[NV];  // bare vectors here: a good deal less to compile
         CHARRNN_UNROLL
-        for (int j = 0; j < NV; ++j) bv[j] = V::load(b + static_cast<std::size_t>(j) * V::size);
+        for (int j = 0; j < NV; ++j) bv[j] = V::load(b + static_cast<std::size_t>(j) * V::size).v;
         CHARRNN_UNROLL
         for (int i = 0; i < MR; ++i) {
-            const V s = V::all(a[static_cast<std::size_t>(i) * row_step]);
+            const T s = a[static_cast<std::size_t>(i) * row_step];
             CHARRNN_UNROLL
-            for (int j = 0; j < NV; ++j) acc[i][j] = fma(s, bv[j], acc[i][j]);
+            for (int j = 0; j < NV; ++j) acc[i][j].v = s * bv[j] + acc[i][j].v;
         }
         a += depth_step;
         b += b_step;
+    }
+}
+
+/// acc[i][j] = 0
+template <int MR, int NV, class V>
+CHARRNN_INLINE void clear_tile(V (&acc)[MR][NV]) {
+    CHARRNN_UNROLL
+    for (int i = 0; i < MR; ++i) {
+        CHARRNN_UNROLL
+        for (int j = 0; j < NV; ++j) acc[i][j] = V::all(0);
+    }
+}
+/// acc[i][j] = vector j of row i
+template <int MR, int NV, class V, class T>
+CHARRNN_INLINE void load_tile(V (&acc)[MR][NV], const T* from, std::size_t ld) {
+    CHARRNN_UNROLL
+    for (int i = 0; i < MR; ++i, from += ld) {
+        CHARRNN_UNROLL
+        for (int j = 0; j < NV; ++j) acc[i][j] = V::load(from + static_cast<std::size_t>(j) * V::size);
+    }
+}
+/// vector j of row i = acc[i][j]
+template <int MR, int NV, class V, class T>
+CHARRNN_INLINE void store_tile(const V (&acc)[MR][NV], T* to, std::size_t ld) {
+    CHARRNN_UNROLL
+    for (int i = 0; i < MR; ++i, to += ld) {
+        CHARRNN_UNROLL
+        for (int j = 0; j < NV; ++j) acc[i][j].store(to + static_cast<std::size_t>(j) * V::size);
     }
 }
 

@@ -10,6 +10,7 @@
 #include <charrnn/core/buffer.hpp>
 #include <charrnn/core/error.hpp>
 #include <charrnn/core/matmul.hpp>
+#include <charrnn/core/outer.hpp>
 #include <charrnn/nn/activation.hpp>
 #include <charrnn/nn/init.hpp>
 #include <charrnn/nn/layer.hpp>

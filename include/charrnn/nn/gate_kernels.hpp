@@ -1,0 +1,234 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include <charrnn/core/fetch_ahead.hpp>
+#include <charrnn/core/matmul.hpp>
+#include <charrnn/core/simd.hpp>
+#include <charrnn/core/tile.hpp>
+#include <charrnn/core/view.hpp>
+
+/// @file
+/// What a gated cell does in a step, forward and backward, on the private layout of its gates and states.
+///
+/// H is padded to Hp, a multiple of the panel's units. A row of gates is, for each block of one vector of units, the
+/// vectors of its gates side by side, so that a register tile holds all gates of its units and the rules run on it in
+/// place. A row of state is the parts, Hp each.
+
+namespace charrnn::detail {
+
+template <class Cell>
+struct GateShape {
+    static constexpr std::size_t gates = Cell::gates;
+    static constexpr std::size_t parts = Cell::parts;
+    static constexpr std::size_t hidden = Cell::hidden_blocks.size();
+    /// Blocks of units in a panel: as many as make some four vectors.
+    static constexpr std::size_t blocks = gates >= 3 ? 1 : 4 / gates;
+    static constexpr std::size_t vectors = gates * blocks;  ///< accumulators a row
+    static constexpr std::size_t hidden_vectors =
+        hidden * blocks;  ///< of which the recurrent product feeds so many
+
+    template <class Isa>
+    static constexpr int rows = static_cast<int>(std::max<std::size_t>(
+        1, std::min<std::size_t>(simd::TileShape<Isa>::rows, (Isa::registers >= 32 ? 24 : 12) / vectors)));
+
+    /// The accumulator that vector j of a panel of Wh feeds.
+    static constexpr std::size_t accumulator(std::size_t j) {
+        return j / hidden * gates + Cell::hidden_blocks[j % hidden];
+    }
+};
+
+/// The columns of a weight matrix in the order of the private layout. `blocks[i]` is the gate of the matrix's
+/// block i. Gates without a block are zero vectors, or left out where `dense`.
+template <std::size_t Gates, std::size_t N>
+std::vector<ColumnRun> gate_columns(std::size_t width, std::size_t padded, std::size_t unit,
+                                    const std::array<std::size_t, N>& blocks, bool dense) {
+    std::vector<ColumnRun> runs;
+    for (std::size_t u = 0; u < padded; u += unit) {
+        const std::size_t count = u < width ? std::min(unit, width - u) : 0;
+        for (std::size_t g = 0; g < Gates; ++g) {
+            std::size_t i = 0;
+            while (i < N && blocks[i] != g) ++i;
+            if (i < N)
+                runs.push_back({count > 0 ? i * width + u : 0, count});
+            else if (!dense)
+                runs.push_back({});
+        }
+    }
+    return runs;
+}
+
+/// One step of some lanes: gates = start + h Wh, then the cell's rule.
+template <class Cell, class T>
+struct GateStep {
+    const Cell& cell;
+    const PackedMatrix<T>& wh;
+    std::size_t width;         // H
+    std::size_t padded;        // Hp
+    std::size_t count;         // lanes
+    const std::uint32_t* ids;  // the row of `start` for each lane, or null: row n is lane n's
+    const T* start;
+    std::size_t start_ld;
+    const T* before;
+    T* after;
+    std::size_t state_ld;
+    T* gates;
+    std::size_t gate_ld;
+
+    template <int MR, class V>
+    CHARRNN_INLINE void block(std::size_t m, std::size_t panel, FetchAhead& next) const {
+        using S = GateShape<Cell>;
+        constexpr std::size_t vectors = S::vectors;
+        V acc[MR][vectors];
+        CHARRNN_UNROLL
+        for (int i = 0; i < MR; ++i) {
+            const std::size_t n = m + static_cast<std::size_t>(i);
+            const T* from = start + (ids != nullptr ? ids[n] : n) * start_ld + panel * vectors * V::size;
+            CHARRNN_UNROLL
+            for (std::size_t j = 0; j < vectors; ++j) acc[i][j] = V::load(from + j * V::size);
+        }
+        const T* a = before + m * state_ld;
+        const T* b = wh.at(panel * S::hidden_vectors);
+        for (std::size_t k = 0; k < width;) {
+            next.fetch();
+            for (const std::size_t end = std::min(width, k + FetchAhead::stretch); k < end;
+                 ++k, ++a, b += S::hidden_vectors * V::size) {
+                V bv[S::hidden_vectors];
+                CHARRNN_UNROLL
+                for (std::size_t j = 0; j < S::hidden_vectors; ++j) bv[j] = V::load(b + j * V::size);
+                CHARRNN_UNROLL
+                for (int i = 0; i < MR; ++i) {
+                    const V s = V::all(a[static_cast<std::size_t>(i) * state_ld]);
+                    CHARRNN_UNROLL
+                    for (std::size_t j = 0; j < S::hidden_vectors; ++j)
+                        acc[i][S::accumulator(j)] = fma(s, bv[j], acc[i][S::accumulator(j)]);
+                }
+            }
+        }
+        CHARRNN_UNROLL
+        for (int i = 0; i < MR; ++i) {
+            T* to = gates + (m + static_cast<std::size_t>(i)) * gate_ld + panel * vectors * V::size;
+            CHARRNN_UNROLL
+            for (std::size_t j = 0; j < vectors; ++j) acc[i][j].store(to + j * V::size);
+        }
+    }
+
+    /// The cell's rule on one row of a block of units, whose pre-activations are still in the nearest cache.
+    template <class V>
+    CHARRNN_INLINE void rule(std::size_t n, std::size_t unit) const {
+        using S = GateShape<Cell>;
+        V g[S::gates];
+        V s[S::parts];
+        T* gate = gates + n * gate_ld + unit * S::gates;
+        CHARRNN_UNROLL
+        for (std::size_t j = 0; j < S::gates; ++j) g[j] = V::load(gate + j * V::size);
+        CHARRNN_UNROLL
+        for (std::size_t p = 0; p < S::parts; ++p) s[p] = V::load(before + n * state_ld + p * padded + unit);
+        cell.gate(g, s);
+        CHARRNN_UNROLL
+        for (std::size_t j = 0; j < S::gates; ++j) g[j].store(gate + j * V::size);
+        CHARRNN_UNROLL
+        for (std::size_t p = 0; p < S::parts; ++p) s[p].store(after + n * state_ld + p * padded + unit);
+    }
+
+    template <class Isa>
+    CHARRNN_INLINE void operator()(Isa) const {
+        using V = typename Isa::template pack<T>;
+        using S = GateShape<Cell>;
+        constexpr std::size_t units = V::size * S::blocks;
+        const std::size_t panels = padded / units;
+        for (std::size_t p = 0; p < panels; ++p) {
+            FetchAhead next;
+            wh.fetch_ahead(next, (p + 1) % panels * S::hidden_vectors, 0, width,
+                           tiles_of(count, S::template rows<Isa>) * tiles_of(width, FetchAhead::stretch));
+            simd::for_each_row_tile<S::template rows<Isa>>(
+                count, [&]<int MR>(std::size_t m)
+                           __attribute__((always_inline)) { block<MR, V>(m, p, next); });
+            for (std::size_t n = 0; n < count; ++n)
+                for (std::size_t u = 0; u < units; u += V::size) rule<V>(n, p * units + u);
+        }
+    }
+};
+
+/// One step of some lanes backward, elementwise: gates become the gradient of the pre-activations, and `carry`,
+/// the gradient of the state after (without d_y), becomes that of the state before (without the product's share).
+template <class Cell, class T>
+struct GateStepBack {
+    const Cell& cell;
+    std::size_t padded;
+    std::size_t width;
+    std::size_t count;
+    const T* before;
+    const T* after;
+    T* carry;
+    std::size_t state_ld;
+    T* gates;
+    std::size_t gate_ld;
+    const T* d_y;
+    std::size_t d_y_ld;
+
+    template <class Isa>
+    CHARRNN_INLINE void operator()(Isa) const {
+        using V = typename Isa::template pack<T>;
+        using S = GateShape<Cell>;
+        for (std::size_t n = 0; n < count; ++n) {
+            for (std::size_t unit = 0; unit < padded; unit += V::size) {
+                V g[S::gates];
+                V s0[S::parts];
+                V s1[S::parts];
+                V d[S::parts];
+                T* gate = gates + n * gate_ld + unit * S::gates;
+                CHARRNN_UNROLL
+                for (std::size_t j = 0; j < S::gates; ++j) g[j] = V::load(gate + j * V::size);
+                CHARRNN_UNROLL
+                for (std::size_t p = 0; p < S::parts; ++p) {
+                    const std::size_t at = n * state_ld + p * padded + unit;
+                    s0[p] = V::load(before + at);
+                    s1[p] = V::load(after + at);
+                    d[p] = V::load(carry + at);
+                }
+                if (unit < width) d[0] = d[0] + V::load(d_y + n * d_y_ld + unit);
+                cell.gate_back(g, s0, s1, d);
+                CHARRNN_UNROLL
+                for (std::size_t j = 0; j < S::gates; ++j) g[j].store(gate + j * V::size);
+                CHARRNN_UNROLL
+                for (std::size_t p = 0; p < S::parts; ++p)
+                    d[p].store(carry + n * state_ld + p * padded + unit);
+            }
+            // A rule with a slope without bound makes NaN of the padding, which the products would spread.
+            for (std::size_t unit = width; unit < padded; ++unit) {
+                T* gate = gates + n * gate_ld + unit / V::size * V::size * S::gates + unit % V::size;
+                for (std::size_t j = 0; j < S::gates; ++j) gate[j * V::size] = T(0);
+                for (std::size_t p = 0; p < S::parts; ++p) carry[n * state_ld + p * padded + unit] = T(0);
+            }
+        }
+    }
+};
+
+/// table[ids[r]] += rows[r] for r ascending, for the vectors [first, last) of a row; the table is cleared first.
+template <class T>
+struct ScatterAdd {
+    View<T> table;
+    View<const T> rows;
+    const std::uint32_t* ids;
+    std::size_t first, last;  // scalars
+
+    template <class Isa>
+    CHARRNN_INLINE void operator()(Isa) const {
+        using V = typename Isa::template pack<T>;
+        for (std::size_t i = 0; i < table.rows; ++i)
+            std::fill(table.row(i) + first, table.row(i) + last, T(0));
+        for (std::size_t r = 0; r < rows.rows; ++r) {
+            T* to = table.row(ids[r]);
+            const T* from = rows.row(r);
+            for (std::size_t j = first; j < last; j += V::size)
+                (V::load(to + j) + V::load(from + j)).store(to + j);
+        }
+    }
+};
+
+}  // namespace charrnn::detail
