@@ -17,13 +17,13 @@ TEST_CASE_TEMPLATE("blas: the three products, written and added to", T, float, d
     const Matrix<T> b_t{{1, 2, 0}, {0, 1, 3}};
     Matrix<T> c{{100, 100}, {100, 100}};
     product(a, b, c);
-    CHECK(c == ab);
+    CHECK((c == ab));
     product(a, b, c, true);
-    CHECK(c == T(2) * ab);
+    CHECK((c == T(2) * ab));
     product_at_b(a_t, b, c);
-    CHECK(c == ab);
+    CHECK((c == ab));
     product_a_bt(a, b_t, c);
-    CHECK(c == ab);
+    CHECK((c == ab));
 }
 
 TEST_CASE("blas: views of parts of arrays") {
@@ -38,9 +38,9 @@ TEST_CASE("blas: an empty sum is zero, and no rows are no work") {
     const View<const float> nothing(nullptr, 2, 0);
     Matrix<float> c{{3, 3}, {3, 3}};
     product(nothing, View<const float>(nullptr, 0, 2), c, true);
-    CHECK(c == Matrix<float>{{3, 3}, {3, 3}});
+    CHECK((c == Matrix<float>{{3, 3}, {3, 3}}));
     product(nothing, View<const float>(nullptr, 0, 2), c);
-    CHECK(c == Matrix<float>{{0, 0}, {0, 0}});
+    CHECK((c == Matrix<float>{{0, 0}, {0, 0}}));
     CHECK_NOTHROW(product(View<const float>(nullptr, 0, 2), c, View<float>(nullptr, 0, 2)));
 }
 

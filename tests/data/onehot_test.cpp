@@ -15,13 +15,14 @@ const Alphabet alphabet = Alphabet::from_symbols(U"abc\u20AC\v", U'\v');
 
 TEST_CASE("onehot: a single 1 at the character's id") {
     const Vector<float> x = onehot(U'\u20AC', alphabet);
-    CHECK(x == Vector<float>{0, 0, 0, 1, 0});
-    CHECK(onehot<double>(U'a', alphabet) == Vector<double>{1, 0, 0, 0, 0});
+    CHECK((x == Vector<float>{0, 0, 0, 1, 0}));
+    CHECK((onehot<double>(U'a', alphabet) == Vector<double>{1, 0, 0, 0, 0}));
     CHECK_THROWS_WITH_AS(onehot(U'z', alphabet), "the alphabet has no 'z'", data_error);
 }
 
 TEST_CASE("onehotbatch: a row for each character") {
-    CHECK(onehotbatch(U"ba\v", alphabet) == Matrix<float>{{0, 1, 0, 0, 0}, {1, 0, 0, 0, 0}, {0, 0, 0, 0, 1}});
+    CHECK(
+        (onehotbatch(U"ba\v", alphabet) == Matrix<float>{{0, 1, 0, 0, 0}, {1, 0, 0, 0, 0}, {0, 0, 0, 0, 1}}));
     CHECK(onehotbatch(U"", alphabet).shape(0) == 0);
     CHECK_THROWS_WITH_AS(onehotbatch(U"baz", alphabet),
                          "the alphabet has no 'z', which the text has at position 2", data_error);

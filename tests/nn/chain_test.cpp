@@ -76,7 +76,7 @@ TEST_CASE("chain: the state is zero at first, and has the parts of each layer") 
     REQUIRE(s.size() == 3);
     CHECK(s[0].size() == 2);
     CHECK(s[2].empty());
-    CHECK(s[1][1] == Matrix<float>(xt::zeros<float>({3, 6})));
+    CHECK((s[1][1] == Matrix<float>(xt::zeros<float>({3, 6}))));
 }
 
 TEST_CASE("chain: layers that do not fit are named") {

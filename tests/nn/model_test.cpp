@@ -34,7 +34,7 @@ TEST_CASE("model: equals the chain with the same parameters, bit for bit") {
     CHECK(summary(model) == summary(chain));
     CHECK(count_parameters(model) == count_parameters(chain));
     State<float> s = chain.zero_state(3), t = model.zero_state(3);
-    CHECK(forward(chain, ids(5, 3, 7), s) == forward(model, ids(5, 3, 7), t));
+    CHECK((forward(chain, ids(5, 3, 7), s) == forward(model, ids(5, 3, 7), t)));
     CHECK(s == t);
     CHECK(chain.stages(Plan{.extent = {1, 1}}).size() == model.stages(Plan{.extent = {1, 1}}).size());
 }
@@ -45,13 +45,13 @@ TEST_CASE("model: a copy is deep, and assigning one replaces all") {
     const Tensor<float, 3> before = outputs(model);
     Model<float> copy = model;
     for (const auto& p : copy.parameters()) std::fill_n(p.data, p.size, 0.5F);
-    CHECK(outputs(model) == before);
-    CHECK(outputs(copy) != before);
+    CHECK((outputs(model) == before));
+    CHECK((outputs(copy) != before));
     CHECK(model.parameters()[0].data != copy.parameters()[0].data);
     copy = model;
-    CHECK(outputs(copy) == before);
+    CHECK((outputs(copy) == before));
     const Model<float> moved = std::move(copy);
-    CHECK(outputs(moved) == before);
+    CHECK((outputs(moved) == before));
 }
 
 TEST_CASE("model: the usual model of each name and size") {

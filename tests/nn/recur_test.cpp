@@ -228,15 +228,15 @@ TEST_CASE("recur: first values are Glorot uniform, and the forget gate's bias is
     check(p.b.begin() + 40, p.b.end(), std::sqrt(6.0 / 80));
     for (std::size_t j = 20; j < 40; ++j) CHECK(p.b(j) == 1);
     Random a(3), b(3);
-    CHECK(Recur(LSTMCell{3, 4}, a).params().Wi == Recur(LSTMCell{3, 4}, b).params().Wi);
-    CHECK(Recur(LSTMCell{3, 4}, a).params().Wi != Recur(LSTMCell{3, 4}, default_random()).params().Wi);
+    CHECK((Recur(LSTMCell{3, 4}, a).params().Wi == Recur(LSTMCell{3, 4}, b).params().Wi));
+    CHECK((Recur(LSTMCell{3, 4}, a).params().Wi != Recur(LSTMCell{3, 4}, default_random()).params().Wi));
 }
 
 TEST_CASE("recur: cast keeps the values") {
     const auto layer = layer_of<RNNCell, float>({4, 3}, 1);
     const Recur<RNNCell, double> twin = layer.cast<double>();
     CHECK(twin.params().Wi(3, 2) == static_cast<double>(layer.params().Wi(3, 2)));
-    CHECK(twin.cast<float>().params().Wh == layer.params().Wh);
+    CHECK((twin.cast<float>().params().Wh == layer.params().Wh));
 }
 
 }  // namespace recur_test

@@ -68,7 +68,7 @@ TEST_CASE_TEMPLATE("forward: a sequence in windows gives the bits of one long wi
                 State<T> carried = m.zero_state(3);
                 for (std::size_t t = 0; t < 12; t += length) {
                     const std::size_t count = std::min<std::size_t>(length, 12 - t);
-                    CHECK(forward(m, steps_of(x, t, count), carried) == steps_of(whole, t, count));
+                    CHECK((forward(m, steps_of(x, t, count), carried) == steps_of(whole, t, count)));
                 }
                 CHECK(carried == s);
             }
@@ -79,7 +79,7 @@ TEST_CASE_TEMPLATE("forward: a sequence in windows gives the bits of one long wi
 TEST_CASE_TEMPLATE("forward: ids and one-hot rows give the same bits", T, float, double) {
     const Model<T> m = model_of<T>("lstm");
     State<T> a = m.zero_state(3), b = a;
-    CHECK(forward(m, ids(6, 3), a) == forward(m, one_hot<T>(ids(6, 3)), b));
+    CHECK((forward(m, ids(6, 3), a) == forward(m, one_hot<T>(ids(6, 3)), b)));
     CHECK(a == b);
 }
 
@@ -135,13 +135,13 @@ TEST_CASE("stateful: goes on where it stopped, begins anew when told or with oth
     const auto x = ids(8, 2);
     State<float> s = model.zero_state(2);
     const auto whole = forward(model, x, s);
-    CHECK(m(steps_of(x, 0, 3)) == steps_of(whole, 0, 3));
-    CHECK(m(steps_of(x, 3, 5)) == steps_of(whole, 3, 5));
+    CHECK((m(steps_of(x, 0, 3)) == steps_of(whole, 0, 3)));
+    CHECK((m(steps_of(x, 3, 5)) == steps_of(whole, 3, 5)));
     CHECK(m.state() == s);
     m.reset();
-    CHECK(m(x) == whole);
+    CHECK((m(x) == whole));
     CHECK(m(ids(1, 5)).shape(1) == 5);
-    CHECK(m(x) == whole);
+    CHECK((m(x) == whole));
 }
 
 TEST_CASE("runner: a shorter window in the room of a longer one, and nothing left over from the one before") {
