@@ -57,13 +57,14 @@ TEST_CASE_TEMPLATE("matmul_outer: agrees with a naive loop at all sizes, column 
 TEST_CASE_TEMPLATE("matmul_outer: two terms are two products, bit for bit", T, float, double) {
     for (const Simd level : test::levels())
         // The last two: with copied panels, and one after the other.
-        for (const auto& [r, m, k] : {std::tuple{1U, 9U, 14U},
-                                      {15U, 9U, 14U},
-                                      {16U, 9U, 14U},
-                                      {97U, 9U, 14U},
-                                      {200U, 9U, 14U},
-                                      {100U, 150U, 151U},
-                                      {100U, 300U, 220U}}) {
+        for (const auto& size : {std::tuple{1U, 9U, 14U},
+                                 {15U, 9U, 14U},
+                                 {16U, 9U, 14U},
+                                 {97U, 9U, 14U},
+                                 {200U, 9U, 14U},
+                                 {100U, 150U, 151U},
+                                 {100U, 300U, 220U}}) {
+            const std::size_t r = std::get<0>(size), m = std::get<1>(size), k = std::get<2>(size);
             CAPTURE(name(level));
             CAPTURE(r);
             CAPTURE(m);

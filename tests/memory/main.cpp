@@ -1,10 +1,14 @@
-// Reading a file never takes more than twice its size, and some room for a header, whatever is in it: all memory of the
-// program is counted.
+// Reading a file never takes more than twice its size, and some room for a header, whatever is in it; training takes the
+// text's characters, a byte each, and a bounded rest. All memory of the program is counted, but for the text itself, which
+// is mapped.
 
 #include <malloc.h>
 
 #include <algorithm>
+#include <charrnn/data/batches.hpp>
 #include <charrnn/io/model_file.hpp>
+#include <charrnn/optim/adam.hpp>
+#include <charrnn/train/trainer.hpp>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
@@ -57,6 +61,27 @@ static bool within(const char* what, const std::string& path, std::size_t allowe
     const bool ok = peak <= 2 * size + allowed_beside;
     std::printf("%-28s %9zu bytes, at most %9zu taken%s (%s)\n", what, size, peak, ok ? "" : ": TOO MUCH",
                 result.c_str());
+    return ok;
+}
+
+/// Two steps of a model of the usual size on a text of as many characters as the Linux kernel text of the Flux documents.
+static bool training_within(const std::string& path, std::size_t characters, std::size_t allowed_beside) {
+    {
+        std::string text(characters, ' ');
+        for (std::size_t i = 0; i < characters; ++i) text[i] = static_cast<char>('!' + i * i % 90);
+        write_atomically(path, text);
+    }
+    const std::size_t before = in_use;
+    most = in_use;
+    const Text text = read_text(path);
+    const Alphabet alphabet(text, U'\v');
+    Model<float> model = char_rnn("lstm", alphabet.size(), 128, 2);
+    Trainer trainer(model, Adam(0.002), Batches(text, alphabet, {.lanes = 50, .window = 50}));
+    trainer.run(steps(2));
+    const std::size_t peak = most - before;
+    const bool ok = peak <= characters + allowed_beside;
+    std::printf("%-28s %9zu characters, at most %9zu bytes taken%s\n", "training", characters, peak,
+                ok ? "" : ": TOO MUCH");
     return ok;
 }
 
@@ -135,6 +160,7 @@ int main() try {
                                               {"layers.0.in", "1"},
                                               {"layers.0.out", "100000"}}));
     ok = within("a model of 160 GB", path, room) && ok;
+    ok = training_within(path, 6'206'993, std::size_t{64} << 20U) && ok;
     return ok ? 0 : 1;
 } catch (const std::exception& e) {
     std::fprintf(stderr, "%s\n", e.what());

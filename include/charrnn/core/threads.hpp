@@ -27,7 +27,8 @@ class Barrier {
         : size_(size), looks_(size <= std::thread::hardware_concurrency() ? 2000 : 0) {}
 
     void arrive_and_wait() {
-        const std::size_t round = round_.load(std::memory_order_relaxed);  // it ends when all are here, not before
+        const std::size_t round =
+            round_.load(std::memory_order_relaxed);  // it ends when all are here, not before
         if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
             arrived_.store(0, std::memory_order_relaxed);
             round_.store(round + 1, std::memory_order_release);

@@ -8,9 +8,11 @@ namespace charrnn {
 
 namespace detail {
 
-/// table[k][b]: what byte b contributes from k bytes back.
-inline constexpr std::array<std::array<std::uint32_t, 256>, 8> crc32_tables = [] {
-    std::array<std::array<std::uint32_t, 256>, 8> table{};
+using Crc32Tables = std::array<std::array<std::uint32_t, 256>, 8>;
+
+/// table[k][b]: what byte b contributes from k bytes back. Made while the program runs: compilers are slow at it.
+inline Crc32Tables make_crc32_tables() {
+    Crc32Tables table{};
     for (std::uint32_t b = 0; b < 256; ++b) {
         std::uint32_t c = b;
         for (int i = 0; i < 8; ++i) c = (c >> 1U) ^ ((c & 1U) != 0 ? 0xEDB88320U : 0U);
@@ -20,7 +22,7 @@ inline constexpr std::array<std::array<std::uint32_t, 256>, 8> crc32_tables = []
         for (std::size_t b = 0; b < 256; ++b)
             table[k][b] = (table[k - 1][b] >> 8U) ^ table[0][table[k - 1][b] & 0xFFU];
     return table;
-}();
+}
 
 }  // namespace detail
 
@@ -30,7 +32,7 @@ inline constexpr std::array<std::array<std::uint32_t, 256>, 8> crc32_tables = []
 ///
 /// Source: ISO 3309; eight bytes at a time after Kounavis and Berry 2008
 inline std::uint32_t crc32(const void* bytes, std::size_t n, std::uint32_t before = 0) {
-    const auto& table = detail::crc32_tables;
+    static const detail::Crc32Tables table = detail::make_crc32_tables();
     const auto* p = static_cast<const unsigned char*>(bytes);
     std::uint32_t c = ~before;
     for (; n >= 8; n -= 8, p += 8) {

@@ -10,7 +10,7 @@
 namespace charrnn {
 
 /// What to train with when nothing was chosen: Adam at a high rate that rises for some steps and then falls to zero along
-/// half a cosine, with small gradients.
+/// half a cosine, with small gradients and a little dropout.
 ///
 ///     rate(step) = lr min(1, (step + 1) / warm_up) (1 + cos(pi step / steps)) / 2,   |gradient| <= clip
 ///
@@ -27,7 +27,7 @@ struct Recipe {
     double lr = 0.01;             ///< the highest learning rate
     std::uint64_t warm_up = 100;  ///< steps in which the rate rises; 0: none
     double clip = 1;              ///< the largest norm of a gradient; 0: any
-    double dropout = 0;           ///< for char_rnn
+    double dropout = 0.1;         ///< for char_rnn: the share dropped after each recurrent layer
     double weight_decay = 0;      ///< apart from the gradient, as in AdamW
 
     /// Adam, or AdamW where there is weight decay.
