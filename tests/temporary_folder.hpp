@@ -6,14 +6,16 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace charrnn::test {
 
 /// A folder of its own that goes with the object.
 class TemporaryFolder {
   public:
-    TemporaryFolder() {
-        std::string name = (std::filesystem::temp_directory_path() / "charrnn-test-XXXXXX").string();
+    /// `begin` is what its name begins with.
+    explicit TemporaryFolder(const char* begin = "charrnn-test-") {
+        std::string name = (std::filesystem::temp_directory_path() / begin).string() + "XXXXXX";
         if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder can be made");
         path_ = name;
     }
@@ -25,6 +27,14 @@ class TemporaryFolder {
     TemporaryFolder& operator=(const TemporaryFolder&) = delete;
 
     [[nodiscard]] const std::string& path() const { return path_; }
+    /// The path of what has this name in it.
+    [[nodiscard]] std::string path(const std::string& name) const { return path_ + "/" + name; }
+    /// Write a file, and the folders on the way to it: its path.
+    std::string write(const std::string& name, std::string_view bytes) const {
+        std::filesystem::create_directories(std::filesystem::path(path(name)).parent_path());
+        std::ofstream(path(name), std::ios::binary) << bytes;
+        return path(name);
+    }
 
   private:
     std::string path_;

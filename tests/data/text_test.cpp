@@ -12,33 +12,13 @@
 #include <string_view>
 #include <thread>
 
+#include "temporary_folder.hpp"
+
 namespace text_test {
 
 using namespace charrnn;
 
 namespace {
-
-/// A directory for one test, removed with everything in it.
-class Folder {
-  public:
-    Folder() {
-        std::string name = (std::filesystem::temp_directory_path() / "charrnn-text-XXXXXX").string();
-        REQUIRE(::mkdtemp(name.data()) != nullptr);
-        path_ = name;
-    }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    ~Folder() { std::filesystem::remove_all(path_); }
-
-    std::string path(const std::string& name) const { return path_ + "/" + name; }
-    std::string write(const std::string& name, std::string_view bytes) const {
-        std::ofstream(path(name), std::ios::binary) << bytes;
-        return path(name);
-    }
-
-  private:
-    std::string path_;
-};
 
 // Kilobytes of memory of the process that belong to no file.
 std::size_t anonymous_kilobytes() {
@@ -109,7 +89,7 @@ TEST_CASE("text: a slice beyond the end is refused") {
 }
 
 TEST_CASE("text: a file is read byte for byte") {
-    const Folder folder;
+    const test::TemporaryFolder folder;
     const std::string bytes = "\xEF\xBB\xBF" + mixed + "line\r\n";
     const std::string path = folder.write("mixed.txt", bytes);
     CHECK(read_text(path).bytes() == bytes);
@@ -123,7 +103,7 @@ TEST_CASE("text: a file is read byte for byte") {
 }
 
 TEST_CASE("text: private memory does not grow with a mapped file") {
-    const Folder folder;
+    const test::TemporaryFolder folder;
     const std::string path = folder.path("large.txt");
     {
         std::ofstream file(path, std::ios::binary);
@@ -142,7 +122,7 @@ TEST_CASE("text: private memory does not grow with a mapped file") {
 TEST_CASE("text: pipes and files without a size are read to their end") {
     CHECK(read_text("/proc/self/status").bytes().find("RssAnon") != std::string_view::npos);
 
-    const Folder folder;
+    const test::TemporaryFolder folder;
     const std::string path = folder.path("pipe");
     REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
     const std::string sent(200000, 'p');
@@ -153,11 +133,11 @@ TEST_CASE("text: pipes and files without a size are read to their end") {
 }
 
 TEST_CASE("text: what cannot be read is named") {
-    const Folder folder;
+    const test::TemporaryFolder folder;
     const std::string missing = folder.path("missing.txt");
     CHECK_THROWS_WITH_AS(read_text(missing),
                          ("cannot read '" + missing + "': No such file or directory").c_str(), io_error);
-    const std::string directory = folder.path("");
+    const std::string directory = folder.path();
     CHECK_THROWS_WITH_AS(read_text(directory), ("cannot read '" + directory + "': it is a directory").c_str(),
                          io_error);
     const std::string empty = folder.write("empty.txt", "");
@@ -178,7 +158,7 @@ TEST_CASE("text: what cannot be read is named") {
 }
 
 TEST_CASE("text: a binary file is refused as UTF-8 and read as bytes") {
-    const Folder folder;
+    const test::TemporaryFolder folder;
     const std::string bytes(
         "\x7F"
         "ELF\x02\0\0rest",

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 
+#include <charrnn/core/buffer.hpp>
 #include <charrnn/core/simd.hpp>
 #include <charrnn/core/view.hpp>
 
@@ -24,7 +25,7 @@ class FetchAhead {
         if (v.rows == 0 || v.cols == 0) return;
         Block& b = blocks_[count_++];
         b.at = reinterpret_cast<const char*>(v.data);
-        b.row_lines = (v.cols * sizeof(T) + line - 1) / line;
+        b.row_lines = tiles_of(v.cols * sizeof(T), line);
         b.skip =
             static_cast<std::ptrdiff_t>(v.ld * sizeof(T)) - static_cast<std::ptrdiff_t>(b.row_lines * line);
         b.lines = v.rows * b.row_lines;
@@ -32,7 +33,7 @@ class FetchAhead {
         lines_ += b.lines;
     }
     /// Share what was added out to so many calls of fetch.
-    void spread(std::size_t calls) { lines_a_call_ = (lines_ + calls - 1) / std::max<std::size_t>(1, calls); }
+    void spread(std::size_t calls) { lines_a_call_ = tiles_of(lines_, std::max<std::size_t>(1, calls)); }
 
     CHARRNN_INLINE void fetch() {
         for (std::size_t left = lines_a_call_; left > 0 && current_ < count_;) {

@@ -122,7 +122,7 @@ struct OuterKernel {
         using V = typename Isa::template pack<T>;
         constexpr std::size_t most = simd::TileShape<Isa>::vectors;
         constexpr std::size_t height = simd::TileShape<Isa>::rows;
-        const std::size_t vectors = (b.cols + V::size - 1) / V::size;
+        const std::size_t vectors = tiles_of(b.cols, V::size);
         const auto [first, last] = outer_share(Isa::level, vectors, part);
         std::size_t depth = 0, tiles = 0;
         for (const OuterTerm<T>& term : terms) {

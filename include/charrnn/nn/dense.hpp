@@ -202,7 +202,7 @@ class Dense {
         const View<const T> d = tape.d_pre(d_y.slice(0, rows));
         const View<T> d_w(tape.d_w_.data(), in_size(), out_size(), tape.ld_);
         const std::size_t unit = simd::width(tape.level_) / sizeof(T);
-        const Range share = outer_share(tape.level_, (out_size() + unit - 1) / unit, part);
+        const Range share = outer_share(tape.level_, tiles_of(out_size(), unit), part);
         const std::size_t first = share.first * unit;
         const std::size_t last = std::min(share.last * unit, out_size());
         if (tape.plan_.ids) {
