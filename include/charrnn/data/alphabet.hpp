@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <charrnn/core/buffer.hpp>
 #include <charrnn/core/error.hpp>
 #include <charrnn/data/code_point_map.hpp>
 #include <charrnn/data/ids.hpp>
@@ -268,10 +269,10 @@ class Alphabet {
 
     // `size` is how many characters `scan` will bring; Id is wide enough for V.
     template <class Id, class Scan>
-    std::vector<Id> encode_as(std::size_t size, Unknown unknown, const Scan& scan) const {
+    Buffer<Id> encode_as(std::size_t size, Unknown unknown, const Scan& scan) const {
         using What = Unknown::What;
         const std::uint32_t replacement = unknown.what_ == What::replace ? id(unknown.with_) : Map::missing;
-        std::vector<Id> ids(size);
+        Buffer<Id> ids(size);
         Id* out = ids.data();
         const auto put = [&](char32_t c) {
             std::uint32_t id = map_.find(c);

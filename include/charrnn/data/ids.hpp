@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include <charrnn/core/buffer.hpp>
 #include <charrnn/core/error.hpp>
 
 /// @file
@@ -19,18 +20,21 @@ namespace charrnn {
 class Ids {
   public:
     Ids() = default;
-    explicit Ids(std::vector<std::uint8_t> ids) : ids_(std::move(ids)) {}
-    explicit Ids(std::vector<std::uint16_t> ids) : ids_(std::move(ids)) {}
-    explicit Ids(std::vector<std::uint32_t> ids) : ids_(std::move(ids)) {}
+    /// Takes over ids of uint8_t, uint16_t or uint32_t.
+    template <class Id>
+    explicit Ids(Buffer<Id> ids) : ids_(std::move(ids)) {}
+    /// A copy of them.
+    template <class Id>
+    explicit Ids(const std::vector<Id>& ids) : ids_(Buffer<Id>(ids.begin(), ids.end())) {}
 
     /// Calls f with the ids as a std::span of const uint8_t, uint16_t or uint32_t and returns what it
     /// returns.
     template <class F>
     decltype(auto) visit(F&& f) const {
         // Not std::visit: it may throw for a variant without a value, which this one cannot be.
-        if (const auto* one = std::get_if<std::vector<std::uint8_t>>(&ids_)) return f(std::span(*one));
-        if (const auto* two = std::get_if<std::vector<std::uint16_t>>(&ids_)) return f(std::span(*two));
-        return f(std::span(*std::get_if<std::vector<std::uint32_t>>(&ids_)));
+        if (const auto* one = std::get_if<Buffer<std::uint8_t>>(&ids_)) return f(std::span(*one));
+        if (const auto* two = std::get_if<Buffer<std::uint16_t>>(&ids_)) return f(std::span(*two));
+        return f(std::span(*std::get_if<Buffer<std::uint32_t>>(&ids_)));
     }
 
     /// How many ids there are.
@@ -65,7 +69,8 @@ class Ids {
     friend bool operator==(const Ids&, const Ids&) = default;
 
   private:
-    std::variant<std::vector<std::uint8_t>, std::vector<std::uint16_t>, std::vector<std::uint32_t>> ids_;
+    // Huge pages, where there are: a large text's ids are touched for the first time while they are made.
+    std::variant<Buffer<std::uint8_t>, Buffer<std::uint16_t>, Buffer<std::uint32_t>> ids_;
 };
 
 }  // namespace charrnn
