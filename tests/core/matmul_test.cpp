@@ -213,6 +213,39 @@ TEST_CASE_TEMPLATE("matmul: columns in another order, and the transpose that und
     }
 }
 
+TEST_CASE_TEMPLATE("matmul: meets some vectors of A's rows and makes some of C's", T, float, double) {
+    constexpr std::size_t m = 7, n = 21, k = 19, blocks = 9;
+    for (const Simd level : test::levels())
+        for (const Stripes& stripes : {Stripes{0, 3, 4}, {1, 3, 4}, {1, 1, 3}, {0, 2, 3}, {0, 2, 2}}) {
+            CAPTURE(name(level));
+            CAPTURE(stripes.first);
+            CAPTURE(stripes.period);
+            const std::size_t unit = simd::width(level) / sizeof(T), vectors = blocks * stripes.count;
+            const auto place = [&](std::size_t i) { return stripes(i / unit) * unit + i % unit; };
+
+            const Array<T> wide(m, blocks * stripes.period * unit, 1), b(vectors * unit, n, 2);
+            PackedMatrix<T> from(level, b.rows, plain_columns(n, unit), matmul_panel(level), stripes);
+            from.pack(b.read());
+            Array<T> c(m, n, 3), dense(m, b.rows, 4), want(m, n, 5);
+            for (std::size_t r = 0; r < m; ++r)
+                for (std::size_t i = 0; i < b.rows; ++i) dense.view()(r, i) = wide(r, place(i));
+            matmul<T>(read_rows(wide), from, all_rows(c));
+            matmul<T>(read_rows(dense), pack(level, b.read()), all_rows(want));
+            CHECK(same_bits(c, want));
+
+            const Array<T> a(m, k, 6), d(k, vectors * unit, 7), bias(1, wide.cols, 8);
+            PackedMatrix<T> to(level, k, plain_columns(d.cols, unit), matmul_panel(level), {}, stripes);
+            to.pack(d.read());
+            Array<T> y(m, wide.cols, 9), product(m, d.cols, 10), short_bias(1, d.cols, 11), expected = y;
+            for (std::size_t j = 0; j < d.cols; ++j) short_bias.view()(0, j) = bias(0, place(j));
+            matmul<T>(read_rows(a), to, all_rows(y), bias.data.data());
+            matmul<T>(read_rows(a), pack(level, d.read()), all_rows(product), short_bias.data.data());
+            for (std::size_t r = 0; r < m; ++r)
+                for (std::size_t j = 0; j < d.cols; ++j) expected.view()(r, place(j)) = product(r, j);
+            CHECK(same_bits(y, expected));  // what lies between is left alone
+        }
+}
+
 TEST_CASE("matmul: agrees with OpenBLAS to rounding") {
     constexpr std::size_t m = 50, k = 128, n = 517;
     const Array<float> a(m, k, 1), b(k, n, 2);

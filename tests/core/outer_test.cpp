@@ -81,6 +81,30 @@ TEST_CASE_TEMPLATE("matmul_outer: two terms are two products, bit for bit", T, f
         }
 }
 
+TEST_CASE_TEMPLATE("matmul_outer: the wanted columns are those of the whole product, bit for bit", T, float,
+                   double) {
+    for (const Simd level : test::levels())
+        for (const Stripes& stripes : {Stripes{0, 3, 4}, {1, 3, 4}, {3, 1, 4}, {1, 2, 3}})
+            for (const std::size_t m : {13U, 260U}) {
+                CAPTURE(name(level));
+                CAPTURE(stripes.first);
+                CAPTURE(stripes.period);
+                const std::size_t unit = simd::width(level) / sizeof(T);
+                const Array<T> a(100, m, 1), b(100, 3 * stripes.period * unit, 2);
+                Array<T> some(m, b.cols, 3), whole(m, b.cols, 4), sums(1, b.cols, 5),
+                    whole_sums(1, b.cols, 6);
+                matmul_outer<T, 1>(level, {{{a.read(), some.view(), stripes}}}, b.read(), sums.data.data());
+                matmul_outer<T, 1>(level, {{{a.read(), whole.view()}}}, b.read(), whole_sums.data.data());
+                CHECK(same_bits(sums, whole_sums));
+                std::size_t different = 0;
+                for (std::size_t v = 0; v < 3 * stripes.count; ++v)
+                    for (std::size_t i = 0; i < m; ++i)
+                        for (std::size_t j = stripes(v) * unit; j < (stripes(v) + 1) * unit; ++j)
+                            different += some(i, j) != whole(i, j) ? 1 : 0;
+                CHECK(different == 0);
+            }
+}
+
 TEST_CASE("matmul_outer: no rows give zero") {
     for (const Simd level : test::levels()) {
         const Array<float> a(1, 3, 1), b(0, 5, 2);

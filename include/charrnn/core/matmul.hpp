@@ -41,6 +41,20 @@ inline void copy_run(const T* from, std::size_t count, T* to) {
         std::copy_n(from, count, to);
 }
 
+/// Some of a row's vectors: of each `period` the `count` from `first` on. If nothing is said, all.
+struct Stripes {
+    std::size_t first = 0;   ///< in a period
+    std::size_t count = 1;   ///< of a period
+    std::size_t period = 1;  ///< vectors
+
+    /// Whether nothing is left out.
+    [[nodiscard]] constexpr bool all() const { return count == period; }
+    /// The i-th of them.
+    [[nodiscard]] constexpr std::size_t operator()(std::size_t i) const {
+        return i / count * period + first + i % count;
+    }
+};
+
 /// n columns in their own order, cut into vectors of `unit`.
 inline std::vector<ColumnRun> plain_columns(std::size_t n, std::size_t unit) {
     std::vector<ColumnRun> runs;
@@ -49,17 +63,22 @@ inline std::vector<ColumnRun> plain_columns(std::size_t n, std::size_t unit) {
 }
 
 /// A matrix of weights (K, columns) as the kernels read it: panels of a few vectors of columns, in a panel row k
-/// after row k. The columns may be taken in another order than the canonical one, and padded with zeros.
+/// after row k. The columns may be taken in another order than the canonical one, and padded with zeros. In a product
+/// C = A B it may meet some vectors of A's rows only, and make some of C's.
 template <class T>
 class PackedMatrix {
   public:
     PackedMatrix() = default;
-    /// Room for `depth` rows of the given columns, `panel` vectors to a panel.
-    PackedMatrix(Simd level, std::size_t depth, std::vector<ColumnRun> columns, std::size_t panel)
+    /// Room for `depth` rows of the given columns, `panel` vectors to a panel; `from`: what its rows meet in a row of
+    /// A (if not all: whole vectors), `to`: what its columns make in a row of C.
+    PackedMatrix(Simd level, std::size_t depth, std::vector<ColumnRun> columns, std::size_t panel,
+                 Stripes from = {}, Stripes to = {})
         : level_(level),
           unit_(simd::width(level) / sizeof(T)),
           depth_(depth),
           panel_(panel),
+          from_(from),
+          to_(to),
           columns_(std::move(columns)),
           data_(depth * columns_.size() * unit_) {}
 
@@ -72,6 +91,19 @@ class PackedMatrix {
     [[nodiscard]] std::size_t vectors() const { return columns_.size(); }
     /// Columns, with those that fill the last vector.
     [[nodiscard]] const std::vector<ColumnRun>& columns() const { return columns_; }
+    /// So many of its rows a tile takes at once: they meet scalars of A side by side, and nothing is fetched meanwhile.
+    [[nodiscard]] std::size_t stretch() const {
+        if (!from_.all()) return from_.count * unit_;
+        return is_large() ? detail::FetchAhead::stretch : std::max<std::size_t>(1, depth_);
+    }
+    /// How many scalars of A lie between those of two stretches.
+    [[nodiscard]] std::size_t gap() const { return (from_.period - from_.count) * unit_; }
+    /// The scalar of A's rows that row k meets, where a stretch begins.
+    [[nodiscard]] std::size_t from(std::size_t k) const {
+        return from_.first * unit_ + k + k / stretch() * gap();
+    }
+    /// The scalar of C's rows where the product with vector v goes.
+    [[nodiscard]] std::size_t to(std::size_t v) const { return to_(v) * unit_; }
     /// Where the panel that begins at vector v (a multiple of panel()) stands.
     [[nodiscard]] const T* at(std::size_t v) const { return data_.data() + v * unit_ * depth_; }
 
@@ -79,7 +111,7 @@ class PackedMatrix {
     /// large to stay in the second-level cache.
     void fetch_ahead(detail::FetchAhead& next, std::size_t v, std::size_t k0, std::size_t k1,
                      std::size_t calls) const {
-        if (data_.size() * sizeof(T) <= std::size_t{1} << 20U) return;
+        if (!is_large()) return;
         const std::size_t row = std::min(panel_, vectors() - v) * unit_;
         next.add(View<const T>(at(v) + k0 * row, 1, (k1 - k0) * row));
         next.spread(calls);
@@ -113,6 +145,8 @@ class PackedMatrix {
     }
 
   private:
+    /// Whether it may not stay in the second-level cache.
+    [[nodiscard]] bool is_large() const { return data_.size() * sizeof(T) > std::size_t{1} << 20U; }
     template <class F>
     void each_vector(Part part, const F& f) {
         if (depth_ == 0) return;
@@ -128,6 +162,7 @@ class PackedMatrix {
     std::size_t unit_ = 0;
     std::size_t depth_ = 0;
     std::size_t panel_ = 1;
+    Stripes from_, to_;
     std::vector<ColumnRun> columns_;
     Buffer<T> data_;
 };
@@ -174,25 +209,39 @@ struct MatmulKernel {
     const T* bias;
     bool accumulate;
 
+    /// A part of the inner extent: rows `k` of B, and the scalars of A that they meet, by stretches.
+    struct Inner {
+        Range k;
+        std::size_t from, stretch, step;
+    };
+    [[nodiscard]] Inner inner(Range k) const {
+        return {k, b->from(k.first), b->stretch(), b->stretch() + b->gap()};
+    }
+
     template <int MR, int NV, class V>
-    CHARRNN_INLINE void block(std::size_t t, std::size_t m, std::size_t v, Range k, FetchAhead& next) const {
+    CHARRNN_INLINE void block(std::size_t t, std::size_t m, std::size_t v, const simd::Offsets<NV>& to,
+                              const Inner& inner, FetchAhead& next) const {
         V acc[MR][NV];
-        T* out = c.data + t * c.step_size + m * c.ld + v * V::size;
+        T* out = c.data + t * c.step_size + m * c.ld;
         // One branch for all registers, not one each: compiled in half the time.
-        if (accumulate || k.first > 0) {
-            simd::load_tile(acc, out, c.ld);
+        if (accumulate || inner.k.first > 0) {
+            simd::load_tile(acc, out, c.ld, to);
         } else if (bias != nullptr) {
-            simd::load_tile(acc, bias + v * V::size, 0);
+            simd::load_tile(acc, bias, 0, to);
         } else {
             simd::clear_tile(acc);
         }
-        const T* from = a.data + t * a.step_size + m * a.ld;
-        for (std::size_t k0 = k.first; k0 < k.last; k0 += FetchAhead::stretch) {
+        const T* from = a.data + t * a.step_size + m * a.ld + inner.from;
+        const T* rows = b->at(v) + inner.k.first * NV * V::size;
+        for (std::size_t left = inner.k.last - inner.k.first; left > 0;) {
             next.fetch();
-            tile<MR, NV>(std::min(FetchAhead::stretch, k.last - k0), from + k0, a.ld, 1,
-                         b->at(v) + k0 * NV * V::size, NV * V::size, acc);
+            const std::size_t depth = std::min(inner.stretch, left);
+            tile<MR, NV>(depth, from, a.ld, 1, rows, NV * V::size, acc);
+            from += inner.step;
+            rows += depth * NV * V::size;
+            left -= depth;
         }
-        simd::store_tile(acc, out, c.ld);
+        simd::store_tile(acc, out, c.ld, to);
     }
 
     /// Rows `k` of the panel at vector v. Rows `after` are those of the first panel that come when all are done.
@@ -202,22 +251,26 @@ struct MatmulKernel {
         constexpr int height = simd::TileShape<Isa>::rows;
         FetchAhead next;
         const std::size_t calls =
-            a.steps * tiles_of(a.count, height) * tiles_of(k.last - k.first, FetchAhead::stretch);
+            a.steps * tiles_of(a.count, height) * tiles_of(k.last - k.first, b->stretch());
         if (v + NV < b->vectors())
             b->fetch_ahead(next, v + NV, k.first, k.last, calls);
         else
             b->fetch_ahead(next, 0, after.first, after.last, calls);
+        const Inner in = inner(k);
+        simd::Offsets<NV> to;
+        for (std::size_t j = 0; j < NV; ++j) to.at[j] = b->to(v + j);
         for (std::size_t t = 0; t < a.steps; ++t)
             simd::for_each_row_tile<height>(
                 a.count, [&]<int MR>(std::size_t m)
-                             __attribute__((always_inline)) { block<MR, NV, V>(t, m, v, k, next); });
+                             __attribute__((always_inline)) { block<MR, NV, V>(t, m, v, to, in, next); });
     }
 
     template <class Isa>
     CHARRNN_INLINE void operator()(Isa) const {
         constexpr int most = simd::TileShape<Isa>::vectors;
         const std::size_t depth = b->depth();
-        const std::size_t chunk = chunk_depth<T>(most, b->unit());
+        // No stretch with a gap behind it is cut.
+        const std::size_t chunk = round_up(chunk_depth<T>(most, b->unit()), b->gap() > 0 ? b->stretch() : 1);
         const auto chunk_from = [&](std::size_t k0) {
             return Range{k0, depth - k0 < chunk + chunk / 2 ? depth : k0 + chunk};
         };
@@ -250,8 +303,8 @@ struct MatmulKernel {
 /// How many vectors make a panel for matmul.
 inline std::size_t matmul_panel(Simd level) { return level == Simd::avx512 ? 4 : 2; }
 
-/// C = A B + bias, or C += A B where `accumulate`. A (M, K), B (K, columns) packed with matmul_panel, bias
-/// (columns, padded) or null. The blocks of `a` and `c` correspond.
+/// C = A B + bias, or C += A B where `accumulate`. A (M, K), B (K, columns) packed with matmul_panel, bias (one row
+/// of C) or null. The blocks of `a` and `c` correspond.
 template <class T>
 void matmul(Rows<const T> a, const PackedMatrix<T>& b, Rows<T> c, const T* bias = nullptr,
             bool accumulate = false) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <span>
+#include <type_traits>
 
 #include <charrnn/core/fetch_ahead.hpp>
 #include <charrnn/core/matmul.hpp>
@@ -28,6 +29,8 @@ template <class T>
 struct OuterTerm {
     View<const T> a;  ///< (R, M)
     View<T> c;        ///< (M, N)
+    /// The vectors of C's rows that are wanted. The others may be written or not, whichever is quicker.
+    Stripes wanted = {};
 };
 
 namespace detail {
@@ -65,7 +68,7 @@ struct OuterKernel {
         if (rows.first == 0)
             simd::clear_tile(acc);
         else
-            simd::load_tile(acc, out, term.c.ld);
+            simd::load_tile(acc, out, term.c.ld, simd::in_a_row<NV, V>());
         for (std::size_t r = rows.first; r < rows.last; r += stretch) {
             rows.next.fetch();
             const std::size_t depth = std::min(stretch, rows.last - r), done = r - rows.first;
@@ -81,40 +84,85 @@ struct OuterKernel {
                 __builtin_prefetch(term.a.row(r + i) + m + 64 / sizeof(T), 0, 3);
             tile<MR, NV>(depth, term.a.row(r) + m, 1, term.a.ld, panel.data + done * panel.ld, panel.ld, acc);
         }
-        simd::store_tile(acc, out, term.c.ld);
+        simd::store_tile(acc, out, term.c.ld, simd::in_a_row<NV, V>());
     }
 
-    template <int NV, class Isa>
-    CHARRNN_INLINE void columns_of_panel(std::size_t v, Chunk& rows) const {
+    /// The vectors from `v` on, n of them, in a chunk of rows.
+    template <class Isa>
+    CHARRNN_INLINE void columns_of_panel(std::size_t v, std::size_t n, Chunk& rows) const {
         using V = typename Isa::template pack<T>;
-        alignas(64) T copy[chunk * NV * V::size];
+        constexpr std::size_t most = simd::TileShape<Isa>::vectors;
+        alignas(64) T copy[chunk * most * V::size];
         Panel panel{b.row(rows.first) + v * V::size, b.ld};
+        // By whole panels where they are: the loops over a panel's vectors are unrolled.
+        const auto by_panels = [&](const auto& f) __attribute__((always_inline)) {
+            if (n == most)
+                f(std::integral_constant<int, most>(), 0);
+            else
+                for (std::size_t j = 0; j < n; ++j) f(std::integral_constant<int, 1>(), j);
+        };
         if (packed) {
-            for (std::size_t r = rows.first; r < rows.last; ++r) {
-                CHARRNN_UNROLL
-                for (std::size_t j = 0; j < NV; ++j)
-                    V::load(b.row(r) + (v + j) * V::size).store(copy + ((r - rows.first) * NV + j) * V::size);
+            by_panels([&]<int NV>(std::integral_constant<int, NV>,
+                                  std::size_t j) __attribute__((always_inline)) {
+                for (std::size_t r = rows.first; r < rows.last; ++r) {
+                    V line[1][NV];
+                    simd::load_tile(line, b.row(r) + (v + j) * V::size, 0, simd::in_a_row<NV, V>());
+                    simd::store_tile(line, copy + ((r - rows.first) * most + j) * V::size, 0,
+                                     simd::in_a_row<NV, V>());
+                }
+            });
+            panel = {copy, most * V::size};
+        }
+        for (const OuterTerm<T>& term : terms) {
+            const Range wanted = wanted_of(term.wanted, v, n, most);
+            const Panel columns{panel.data + wanted.first * V::size, panel.ld};
+            const auto tiles = [&]<int NV>(std::integral_constant<int, NV>) __attribute__((always_inline)) {
+                simd::for_each_row_tile<simd::TileShape<Isa>::rows>(
+                    term.a.cols, [&]<int MR>(std::size_t m) __attribute__((always_inline)) {
+                        block<MR, NV, V>(term, m, v + wanted.first, columns, rows);
+                    });
+            };
+            switch (wanted.last - wanted.first) {
+                case 1:
+                    tiles(std::integral_constant<int, 1>());
+                    break;
+                case 2:
+                    tiles(std::integral_constant<int, 2>());
+                    break;
+                case 3:
+                    if constexpr (most > 2) tiles(std::integral_constant<int, 3>());
+                    break;
+                case 4:
+                    if constexpr (most > 2) tiles(std::integral_constant<int, 4>());
+                    break;
+                default:
+                    break;
             }
-            panel = {copy, NV * V::size};
         }
-        for (const OuterTerm<T>& term : terms)
-            simd::for_each_row_tile<simd::TileShape<Isa>::rows>(
-                term.a.cols, [&]<int MR>(std::size_t m) __attribute__((always_inline)) {
-                    block<MR, NV, V>(term, m, v, panel, rows);
-                });
         if (sums == nullptr) return;
-        V s[NV];
-        CHARRNN_UNROLL
-        for (int j = 0; j < NV; ++j)
-            s[j] =
-                rows.first == 0 ? V::all(T(0)) : V::load(sums + (v + static_cast<std::size_t>(j)) * V::size);
-        for (std::size_t r = rows.first; r < rows.last; ++r) {
-            CHARRNN_UNROLL
-            for (int j = 0; j < NV; ++j)
-                s[j] = s[j] + V::load(b.row(r) + (v + static_cast<std::size_t>(j)) * V::size);
-        }
-        CHARRNN_UNROLL
-        for (int j = 0; j < NV; ++j) s[j].store(sums + (v + static_cast<std::size_t>(j)) * V::size);
+        by_panels([&]<int NV>(std::integral_constant<int, NV>, std::size_t j) __attribute__((always_inline)) {
+            T* const to = sums + (v + j) * V::size;
+            V s[1][NV];
+            if (rows.first == 0)
+                simd::clear_tile(s);
+            else
+                simd::load_tile(s, to, 0, simd::in_a_row<NV, V>());
+            const T* from = panel.data + j * V::size;
+            for (std::size_t r = rows.first; r < rows.last; ++r, from += panel.ld) {
+                CHARRNN_UNROLL
+                for (int i = 0; i < NV; ++i)
+                    s[0][i] = s[0][i] + V::load(from + static_cast<std::size_t>(i) * V::size);
+            }
+            simd::store_tile(s, to, 0, simd::in_a_row<NV, V>());
+        });
+    }
+
+    /// Which of the n vectors from v on, counted from there.
+    static Range wanted_of(const Stripes& stripes, std::size_t v, std::size_t n, std::size_t most) {
+        if (stripes.all() || stripes.period % most != 0) return {0, n};
+        const std::size_t at = v % stripes.period, end = stripes.first + stripes.count;
+        if (end <= at || stripes.first >= at + n) return {0, 0};
+        return {std::max(stripes.first, at) - at, std::min(end, at + n) - at};
     }
 
     template <class Isa>
@@ -142,25 +190,8 @@ struct OuterKernel {
                 rows.next.add(b.slice(r1, next).columns(g0 * V::size, (g1 - g0) * V::size));
                 for (const OuterTerm<T>& term : terms) rows.next.add(term.a.slice(r1, next));
                 rows.next.spread(calls);
-                columns<Isa>(g0, g1, rows);
-            }
-        }
-    }
-
-    template <class Isa>
-    CHARRNN_INLINE void columns(std::size_t first, std::size_t last, Chunk& rows) const {
-        constexpr int most = simd::TileShape<Isa>::vectors;
-        for (std::size_t v = first; v < last;) {
-            const std::size_t left = last - v;
-            if (left >= most) {
-                columns_of_panel<most, Isa>(v, rows);
-                v += most;
-            } else if (most > 2 && left >= 2) {
-                columns_of_panel<2, Isa>(v, rows);
-                v += 2;
-            } else {
-                columns_of_panel<1, Isa>(v, rows);
-                ++v;
+                for (std::size_t v = g0; v < g1; v += most)
+                    columns_of_panel<Isa>(v, std::min(most, g1 - v), rows);
             }
         }
     }

@@ -51,22 +51,36 @@ CHARRNN_INLINE void clear_tile(V (&acc)[MR][NV]) {
         for (int j = 0; j < NV; ++j) acc[i][j] = V::all(0);
     }
 }
-/// acc[i][j] = vector j of row i
+/// Where the vectors of a tile's row stand, in scalars.
+template <int NV>
+struct Offsets {
+    std::size_t at[NV];
+};
+
+/// Side by side.
+template <int NV, class V>
+constexpr Offsets<NV> in_a_row() {
+    Offsets<NV> offsets{};
+    for (std::size_t j = 0; j < NV; ++j) offsets.at[j] = j * V::size;
+    return offsets;
+}
+
+/// acc[i][j] = the vector of row i at offset j
 template <int MR, int NV, class V, class T>
-CHARRNN_INLINE void load_tile(V (&acc)[MR][NV], const T* from, std::size_t ld) {
+CHARRNN_INLINE void load_tile(V (&acc)[MR][NV], const T* from, std::size_t ld, const Offsets<NV>& offsets) {
     CHARRNN_UNROLL
     for (int i = 0; i < MR; ++i, from += ld) {
         CHARRNN_UNROLL
-        for (int j = 0; j < NV; ++j) acc[i][j] = V::load(from + static_cast<std::size_t>(j) * V::size);
+        for (std::size_t j = 0; j < NV; ++j) acc[i][j] = V::load(from + offsets.at[j]);
     }
 }
-/// vector j of row i = acc[i][j]
+/// the vector of row i at offset j = acc[i][j]
 template <int MR, int NV, class V, class T>
-CHARRNN_INLINE void store_tile(const V (&acc)[MR][NV], T* to, std::size_t ld) {
+CHARRNN_INLINE void store_tile(const V (&acc)[MR][NV], T* to, std::size_t ld, const Offsets<NV>& offsets) {
     CHARRNN_UNROLL
     for (int i = 0; i < MR; ++i, to += ld) {
         CHARRNN_UNROLL
-        for (int j = 0; j < NV; ++j) acc[i][j].store(to + static_cast<std::size_t>(j) * V::size);
+        for (std::size_t j = 0; j < NV; ++j) acc[i][j].store(to + offsets.at[j]);
     }
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include <charrnn/core/fetch_ahead.hpp>
@@ -17,7 +18,9 @@
 ///
 /// H is padded to Hp, a multiple of the panel's units. A row of gates is, for each block of one vector of units, the
 /// vectors of its gates side by side, so that a register tile holds all gates of its units and the rules run on it in
-/// place. A row of state is the parts, Hp each.
+/// place: first the gates that only the input feeds, then those that the state feeds too, then those that the state
+/// feeds alone. So what the input feeds lies together, and what the state feeds, and no product meets the others. A row
+/// of state is the parts, Hp each.
 
 namespace charrnn::detail {
 
@@ -36,33 +39,56 @@ struct GateShape {
     static constexpr int rows = static_cast<int>(std::max<std::size_t>(
         1, std::min<std::size_t>(simd::TileShape<Isa>::rows, (Isa::registers >= 32 ? 24 : 12) / vectors)));
 
-    /// The accumulator that vector j of a panel of Wh feeds.
-    static constexpr std::size_t accumulator(std::size_t j) {
-        return j / hidden * gates + Cell::hidden_blocks[j % hidden];
+    /// Where something stands in a list, or the list's length.
+    template <std::size_t N>
+    static constexpr std::size_t find(const std::array<std::size_t, N>& list, std::size_t what) {
+        return static_cast<std::size_t>(std::find(list.begin(), list.end(), what) - list.begin());
     }
+
+    /// The gates in the order of their vectors.
+    static constexpr std::array<std::size_t, gates> order = [] {
+        std::array<std::size_t, gates> all{};
+        std::size_t n = 0;
+        for (const auto& [input, state] :
+             {std::pair{true, false}, {true, true}, {false, true}, {false, false}})
+            for (std::size_t g = 0; g < gates; ++g)
+                if ((find(Cell::input_blocks, g) < Cell::input_blocks.size()) == input &&
+                    (find(Cell::hidden_blocks, g) < hidden) == state)
+                    all[n++] = g;
+        return all;
+    }();
+    /// The vector of a gate.
+    static constexpr std::size_t place(std::size_t gate) { return find(order, gate); }
+
+    /// The vectors that the input feeds, and those that the state feeds.
+    static constexpr Stripes input_stripes{0, Cell::input_blocks.size(), gates};
+    static constexpr Stripes hidden_stripes{[] {
+                                                std::size_t first = gates;
+                                                for (const std::size_t g : Cell::hidden_blocks)
+                                                    first = std::min(first, place(g));
+                                                return first;
+                                            }(),
+                                            hidden, gates};
 };
 
-/// The columns of a weight matrix in the order of the private layout. `blocks[i]` is the gate of the matrix's
-/// block i. Gates without a block are zero vectors, or left out where `dense`.
-template <std::size_t Gates, std::size_t N>
+/// The columns of a weight matrix in the order of the private layout, those that are there. `blocks[i]` is the gate of
+/// the matrix's block i.
+template <class Cell, std::size_t N>
 std::vector<ColumnRun> gate_columns(std::size_t width, std::size_t padded, std::size_t unit,
-                                    const std::array<std::size_t, N>& blocks, bool dense) {
+                                    const std::array<std::size_t, N>& blocks) {
+    using S = GateShape<Cell>;
     std::vector<ColumnRun> runs;
     for (std::size_t u = 0; u < padded; u += unit) {
         const std::size_t count = u < width ? std::min(unit, width - u) : 0;
-        for (std::size_t g = 0; g < Gates; ++g) {
-            std::size_t i = 0;
-            while (i < N && blocks[i] != g) ++i;
-            if (i < N)
+        for (const std::size_t gate : S::order)
+            if (const std::size_t i = S::find(blocks, gate); i < N)
                 runs.push_back({count > 0 ? i * width + u : 0, count});
-            else if (!dense)
-                runs.push_back({});
-        }
     }
     return runs;
 }
 
-/// One step of some lanes: gates = start + h Wh, then the cell's rule.
+/// One step of some lanes: gates = start + h Wh, then the cell's rule. `start` has what the input feeds; the other gates
+/// start from their bias.
 template <class Cell, class T>
 struct GateStep {
     const Cell& cell;
@@ -73,6 +99,7 @@ struct GateStep {
     const std::uint32_t* ids;  // the row of `start` for each lane, or null: row n is lane n's
     const T* start;
     std::size_t start_ld;
+    const T* bias;
     const T* before;
     T* after;
     std::size_t state_ld;
@@ -89,13 +116,16 @@ struct GateStep {
             const std::size_t n = m + static_cast<std::size_t>(i);
             const T* from = start + (ids != nullptr ? ids[n] : n) * start_ld + panel * vectors * V::size;
             CHARRNN_UNROLL
-            for (std::size_t j = 0; j < vectors; ++j) acc[i][j] = V::load(from + j * V::size);
+            for (std::size_t j = 0; j < vectors; ++j)
+                acc[i][j] =
+                    V::load(j % S::gates < S::input_stripes.count ? from + j * V::size
+                                                                  : bias + (panel * vectors + j) * V::size);
         }
         const T* a = before + m * state_ld;
         const T* b = wh.at(panel * S::hidden_vectors);
         for (std::size_t k = 0; k < width;) {
             next.fetch();
-            for (const std::size_t end = std::min(width, k + FetchAhead::stretch); k < end;
+            for (const std::size_t end = std::min(width, k + wh.stretch()); k < end;
                  ++k, ++a, b += S::hidden_vectors * V::size) {
                 V bv[S::hidden_vectors];
                 CHARRNN_UNROLL
@@ -105,7 +135,7 @@ struct GateStep {
                     const V s = V::all(a[static_cast<std::size_t>(i) * state_ld]);
                     CHARRNN_UNROLL
                     for (std::size_t j = 0; j < S::hidden_vectors; ++j)
-                        acc[i][S::accumulator(j)] = fma(s, bv[j], acc[i][S::accumulator(j)]);
+                        acc[i][S::hidden_stripes(j)] = fma(s, bv[j], acc[i][S::hidden_stripes(j)]);
                 }
             }
         }
@@ -125,12 +155,12 @@ struct GateStep {
         V s[S::parts];
         T* gate = gates + n * gate_ld + unit * S::gates;
         CHARRNN_UNROLL
-        for (std::size_t j = 0; j < S::gates; ++j) g[j] = V::load(gate + j * V::size);
+        for (std::size_t j = 0; j < S::gates; ++j) g[j] = V::load(gate + S::place(j) * V::size);
         CHARRNN_UNROLL
         for (std::size_t p = 0; p < S::parts; ++p) s[p] = V::load(before + n * state_ld + p * padded + unit);
         cell.gate(g, s);
         CHARRNN_UNROLL
-        for (std::size_t j = 0; j < S::gates; ++j) g[j].store(gate + j * V::size);
+        for (std::size_t j = 0; j < S::gates; ++j) g[j].store(gate + S::place(j) * V::size);
         CHARRNN_UNROLL
         for (std::size_t p = 0; p < S::parts; ++p) s[p].store(after + n * state_ld + p * padded + unit);
     }
@@ -144,7 +174,7 @@ struct GateStep {
         for (std::size_t p = 0; p < panels; ++p) {
             FetchAhead next;
             wh.fetch_ahead(next, (p + 1) % panels * S::hidden_vectors, 0, width,
-                           tiles_of(count, S::template rows<Isa>) * tiles_of(width, FetchAhead::stretch));
+                           tiles_of(count, S::template rows<Isa>) * tiles_of(width, wh.stretch()));
             simd::for_each_row_tile<S::template rows<Isa>>(
                 count, [&]<int MR>(std::size_t m)
                            __attribute__((always_inline)) { block<MR, V>(m, p, next); });
@@ -183,7 +213,7 @@ struct GateStepBack {
                 V d[S::parts];
                 T* gate = gates + n * gate_ld + unit * S::gates;
                 CHARRNN_UNROLL
-                for (std::size_t j = 0; j < S::gates; ++j) g[j] = V::load(gate + j * V::size);
+                for (std::size_t j = 0; j < S::gates; ++j) g[j] = V::load(gate + S::place(j) * V::size);
                 CHARRNN_UNROLL
                 for (std::size_t p = 0; p < S::parts; ++p) {
                     const std::size_t at = n * state_ld + p * padded + unit;
@@ -194,7 +224,7 @@ struct GateStepBack {
                 if (unit < width) d[0] = d[0] + V::load(d_y + n * d_y_ld + unit);
                 cell.gate_back(g, s0, s1, d);
                 CHARRNN_UNROLL
-                for (std::size_t j = 0; j < S::gates; ++j) g[j].store(gate + j * V::size);
+                for (std::size_t j = 0; j < S::gates; ++j) g[j].store(gate + S::place(j) * V::size);
                 CHARRNN_UNROLL
                 for (std::size_t p = 0; p < S::parts; ++p)
                     d[p].store(carry + n * state_ld + p * padded + unit);

@@ -32,32 +32,30 @@ class GatedTape {
         const std::size_t gate_columns_in_all = padded_ * Shape::gates;
         gate_ld_ = row_stride<T>(gate_columns_in_all);
         state_ld_ = row_stride<T>(padded_ * Shape::parts);
-        order_ = gate_columns<Shape::gates>(width_, padded_, unit_, Cell::input_blocks, false);
-        hidden_order_ = gate_columns<Shape::gates>(width_, padded_, unit_, Cell::hidden_blocks, false);
-        bias_order_ = gate_columns<Shape::gates>(width_, padded_, unit_, every_gate(), false);
+        order_ = gate_columns<Cell>(width_, padded_, unit_, Cell::input_blocks);
+        hidden_order_ = gate_columns<Cell>(width_, padded_, unit_, Cell::hidden_blocks);
+        bias_order_ = gate_columns<Cell>(width_, padded_, unit_, every_gate());
         const std::size_t rows = plan.extent.rows();
         gates_.resize(rows * gate_ld_);
         state_.resize((rows + plan.extent.lanes) * state_ld_);
         bias_.resize(gate_columns_in_all);
-        wh_ = PackedMatrix<T>(level_, width_,
-                              gate_columns<Shape::gates>(width_, padded_, unit_, Cell::hidden_blocks, true),
-                              Shape::hidden_vectors);
+        wh_ = PackedMatrix<T>(level_, width_, hidden_order_, Shape::hidden_vectors);
         if (plan.ids)
             table_.resize(in_ * gate_ld_);
         else
-            wi_ = PackedMatrix<T>(level_, in_, order_, matmul_panel(level_));
+            wi_ = PackedMatrix<T>(level_, in_, order_, matmul_panel(level_), {}, Shape::input_stripes);
         if (!plan.backward) return;
         carry_.resize(plan.extent.lanes * state_ld_);
-        wh_back_ =
-            PackedMatrix<T>(level_, gate_columns_in_all, plain_columns(width_, unit_), matmul_panel(level_));
+        wh_back_ = PackedMatrix<T>(level_, hidden_order_.size() * unit_, plain_columns(width_, unit_),
+                                   matmul_panel(level_), Shape::hidden_stripes);
         d_wi_.resize(in_ * gate_ld_);
         d_wh_.resize(width_ * gate_ld_);
         d_b_.resize(gate_columns_in_all);
         if (!plan.input_gradient) return;
         d_x_ld_ = row_stride<T>(in_);
         d_x_.resize(rows * d_x_ld_);
-        wi_back_ =
-            PackedMatrix<T>(level_, gate_columns_in_all, plain_columns(in_, unit_), matmul_panel(level_));
+        wi_back_ = PackedMatrix<T>(level_, order_.size() * unit_, plain_columns(in_, unit_),
+                                   matmul_panel(level_), Shape::input_stripes);
     }
 
     /// Renew the private copies of the weights.
@@ -68,10 +66,11 @@ class GatedTape {
         wh_.pack(wh, part);
         if (plan_.ids)
             for (std::size_t i = part.begin(in_); i < part.end(in_); ++i) {
-                T* out = table_.data() + i * gate_ld_;
                 const T* in = wi.row(i);
-                for (std::size_t v = 0; v < order_.size(); ++v, out += unit_) {
-                    const ColumnRun b = bias_order_[v], w = order_[v];
+                for (std::size_t v = 0; v < order_.size(); ++v) {
+                    const std::size_t place = Shape::input_stripes(v);
+                    T* out = table_.data() + i * gate_ld_ + place * unit_;
+                    const ColumnRun b = bias_order_[place], w = order_[v];
                     copy_run(bias + b.first, b.count, out);
                     for (std::size_t j = b.count; j < unit_; ++j) out[j] = T(0);
                     for (std::size_t j = 0; j < w.count; ++j) out[j] += in[w.first + j];
@@ -103,7 +102,7 @@ class GatedTape {
             simd::dispatch(level_, GateStep<Cell, T>{cell, wh_, width_, padded_, lanes.count,
                                                      plan_.ids ? x.ids + row : nullptr,
                                                      plan_.ids ? table_.data() : gates, gate_ld_,
-                                                     before(context) + row * state_ld_,
+                                                     bias_.data(), before(context) + row * state_ld_,
                                                      state_row(row + n_lanes()), state_ld_, gates, gate_ld_});
         }
     }
@@ -147,15 +146,17 @@ class GatedTape {
         const View<T> d_wi(d_wi_.data(), in_, columns, gate_ld_);
         const Range share = outer_share(level_, bias_order_.size(), part);
         if (plan_.ids) {
-            matmul_outer<T, 1>(level_, {{{h, d_wh}}}, gates, d_b_.data(), part);
+            matmul_outer<T, 1>(level_, {{{h, d_wh, Shape::hidden_stripes}}}, gates, d_b_.data(), part);
             simd::dispatch(level_,
                            ScatterAdd<T>{d_wi, gates, x.ids, share.first * unit_, share.last * unit_});
         } else {
             const View<const T> dense(x.dense.data, rows, in_, x.dense.ld);
-            matmul_outer<T, 2>(level_, {{{h, d_wh}, {dense, d_wi}}}, gates, d_b_.data(), part);
+            matmul_outer<T, 2>(level_,
+                               {{{h, d_wh, Shape::hidden_stripes}, {dense, d_wi, Shape::input_stripes}}},
+                               gates, d_b_.data(), part);
         }
-        unpack(d_wh, hidden_order_, share, d.Wh);
-        unpack(d_wi, order_, share, d.Wi);
+        unpack(d_wh, hidden_order_, Shape::hidden_stripes, share, d.Wh);
+        unpack(d_wi, order_, Shape::input_stripes, share, d.Wi);
         for (std::size_t v = share.first; v < share.last; ++v)
             for (std::size_t j = 0; j < bias_order_[v].count; ++j)
                 d.b(bias_order_[v].first + j) = d_b_[v * unit_ + j];
@@ -209,10 +210,14 @@ class GatedTape {
                 std::copy(from, from + state_ld_, to);
         }
     }
-    void unpack(View<const T> from, const std::vector<ColumnRun>& order, Range share, Matrix<T>& to) const {
+    void unpack(View<const T> from, const std::vector<ColumnRun>& order, const Stripes& stripes, Range share,
+                Matrix<T>& to) const {
+        std::size_t first = 0, last = order.size();
+        while (first < last && stripes(first) < share.first) ++first;
+        while (first < last && stripes(last - 1) >= share.last) --last;
         for (std::size_t i = 0; i < from.rows; ++i)
-            for (std::size_t v = share.first; v < share.last; ++v)
-                copy_run(from.row(i) + v * unit_, order[v].count,
+            for (std::size_t v = first; v < last; ++v)
+                copy_run(from.row(i) + stripes(v) * unit_, order[v].count,
                          to.data() + i * to.shape(1) + order[v].first);
     }
 
