@@ -1,19 +1,17 @@
 #include <algorithm>
 #include <cstddef>
+#include <initializer_list>
 #include <limits>
 #include <string>
-#include <vector>
 
 #include <charrnn/core/buffer.hpp>
 #include <charrnn/core/random.hpp>
-#include <charrnn/data/alphabet.hpp>
-#include <charrnn/nn/model.hpp>
 #include <charrnn/optim/adam.hpp>
 #include <charrnn/optim/optimiser.hpp>
-#include <charrnn/train/sample.hpp>
 
 #include "cases.hpp"
 #include "training_step.hpp"
+#include "writing.hpp"
 
 namespace {
 
@@ -75,28 +73,37 @@ void add_adam(Cases& cases, std::size_t n) {
     });
 }
 
-/// One character in every stream a call. Many streams are many samplers: the library has none that writes several.
-void add_sampling(Cases& cases, const std::string& cell, std::size_t hidden, std::size_t layers,
-                  std::size_t streams) {
-    cases.add("sample/" + cell + "/" + std::to_string(layers) + "x" + std::to_string(hidden) +
-                  "/streams:" + std::to_string(streams),
-              [=](Case& c) {
-                  std::u32string symbols;
-                  for (char32_t s = U'!'; symbols.size() < 101; ++s) symbols += s;
-                  const Alphabet alphabet = Alphabet::from_symbols(symbols);
-                  const Model<float> model = char_rnn<float>(cell, alphabet.size(), hidden, layers);
-                  std::vector<Sampler<Model<float>>> samplers;
-                  samplers.reserve(streams);
-                  for (std::size_t i = 0; i < streams; ++i)
-                      samplers.emplace_back(model, alphabet, SampleOptions{.seed = i});
-                  const double operations = training_operations(cell, alphabet.size(), hidden, layers) / 3;
-                  c.measure({.flops = operations * static_cast<double>(streams),
-                             .items = static_cast<double>(streams),
-                             .unit = "characters"},
-                            [&] {
-                                for (auto& sampler : samplers) keep(sampler.next_id());
-                            });
-              });
+void add_sampling(Cases& cases, const Setting& setting, std::size_t streams) {
+    cases.add(
+        "sample/" + setting.cell + "/" + std::to_string(setting.layers) + "x" +
+            std::to_string(setting.hidden) + "/streams:" + std::to_string(streams),
+        [=](Case& c) {
+            Writing writing(setting, streams);
+            c.measure(
+                {.flops = writing.operations(), .items = writing.characters_in_all(), .unit = "characters"},
+                writing);
+        });
+}
+
+/// How the cost of a step on one thread grows with one thing, the others as the seeds' model has them.
+void add_growth(Cases& cases) {
+    const auto add = [&](const char* what, std::size_t Setting::*field,
+                         std::initializer_list<std::size_t> values) {
+        for (const std::size_t value : values)
+            cases.add("growth/" + std::string(what) + ":" + std::to_string(value), [field, value](Case& c) {
+                Setting setting;
+                setting.*field = value;
+                TrainingStep step(setting);
+                c.measure({.flops = step.operations(), .items = step.characters(), .unit = "characters"},
+                          step);
+            });
+    };
+    add("hidden", &Setting::hidden, {32, 64, 128, 256, 512, 1024});
+    add("lanes", &Setting::lanes, {1, 6, 12, 25, 50, 100, 200});
+    add("window", &Setting::window, {10, 25, 50, 100, 200});
+    add("alphabet", &Setting::vocabulary, {32, 101, 256, 1000, 4000});
+    add("windows", &Setting::windows,
+        {8, 800, 80000});  // of the corpus: 20 thousand, 2 and 200 million characters
 }
 
 const AddCases added([](Cases& cases) {
@@ -108,10 +115,11 @@ const AddCases added([](Cases& cases) {
     add_adam(cases, 262373);
     add_adam(cases, 4194304);
     for (const std::size_t streams : {1U, 32U}) {
-        add_sampling(cases, "lstm", 128, 2, streams);
-        add_sampling(cases, "rnn", 256, 2, streams);
-        add_sampling(cases, "lstm", 512, 2, streams);
+        add_sampling(cases, {}, streams);
+        add_sampling(cases, {.cell = "rnn", .hidden = 256}, streams);
+        add_sampling(cases, {.hidden = 512}, streams);
     }
+    add_growth(cases);
 });
 
 }  // namespace

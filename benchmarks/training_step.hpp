@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <string>
 #include <utility>
-#include <vector>
 
+#include <charrnn/core/buffer.hpp>
 #include <charrnn/core/random.hpp>
 #include <charrnn/data/batches.hpp>
 #include <charrnn/data/ids.hpp>
@@ -25,6 +25,7 @@ struct Setting {
     std::size_t lanes = 50;
     std::size_t window = 50;
     std::size_t vocabulary = 101;
+    std::size_t windows = 8;  ///< in an epoch
     std::size_t threads = 1;
     std::size_t slices = 0;  ///< 0: as the Trainer chooses
     double lr = 0.002;
@@ -62,11 +63,11 @@ class TrainingStep {
     [[nodiscard]] std::size_t parameters() const { return count_parameters(model_); }
 
   private:
-    /// Eight full windows, so that every step is the same work.
+    /// Full windows, so that every step is the same work.
     static Batches source(const Setting& s) {
         Random random(2);
-        std::vector<std::uint32_t> ids(8 * s.lanes * s.window);
-        for (auto& id : ids) id = static_cast<std::uint32_t>(random.below(s.vocabulary));
+        Buffer<std::uint16_t> ids(s.windows * s.lanes * s.window);
+        for (auto& id : ids) id = static_cast<std::uint16_t>(random.below(s.vocabulary));
         return Batches(Ids(std::move(ids)), s.vocabulary, {}, {.lanes = s.lanes, .window = s.window});
     }
 

@@ -34,9 +34,11 @@ class Writing {
             last_ = sample_streams(model_, alphabet_, characters, streams_, {.prompt = "A"}).size();
     }
 
+    /// Characters in a call, of all streams.
+    [[nodiscard]] double characters_in_all() const { return static_cast<double>(characters * streams_); }
     /// Useful operations in a call.
     [[nodiscard]] double operations() const {
-        return static_cast<double>(characters * streams_) *
+        return characters_in_all() *
                training_operations(setting_.cell, setting_.vocabulary, setting_.hidden, setting_.layers) / 3;
     }
     /// The bytes of weights that a character needs: all but the first layer's input weights, of which it needs a row.
