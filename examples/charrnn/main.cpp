@@ -96,9 +96,7 @@ static void train(const Options& o, Optimiser optimiser) {
     trainer.after_step([&](const Progress&) { saver.save_if_due(); });
     InterruptGuard guard;
     trainer.stop_when([&] { return interrupted() || (stopping && stopping->reached()); });
-    const auto all =
-        static_cast<std::uint64_t>(std::llround(o.epochs * static_cast<double>(batches.windows())));
-    const Budget rest = steps(all - std::min(all, trainer.state().step));
+    const Budget rest = trainer.rest(epochs(o.epochs));
     std::optional<Recovery<decltype(trainer)>> recovery;
     if (o.recover) {
         recovery.emplace(trainer);

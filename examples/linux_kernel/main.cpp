@@ -147,11 +147,7 @@ static int run(const Options& o) {
         show_probe();
         show_sample();
     }
-    const std::uint64_t all =
-        o.max_steps > 0
-            ? o.max_steps
-            : static_cast<std::uint64_t>(std::llround(o.epochs * static_cast<double>(batches.windows())));
-    const Budget rest = steps(all - std::min(all, trainer.state().step));
+    const Budget rest = trainer.rest(o.max_steps > 0 ? steps(o.max_steps) : epochs(o.epochs));
     std::optional<Recovery<decltype(trainer)>> recovery;
     if (o.recover) {
         recovery.emplace(trainer);

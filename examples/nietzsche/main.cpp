@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <charrnn/charrnn.hpp>
-#include <cmath>
 #include <filesystem>
 #include <iostream>
 
@@ -56,9 +55,7 @@ static void train(const Options& o, const Rung& rung, const Alphabet& alphabet, 
     });
     InterruptGuard guard;
     trainer.stop_when(interrupted);
-    const auto all =
-        static_cast<std::uint64_t>(std::llround(length * static_cast<double>(training.windows())));
-    trainer.run(steps(all - std::min(all, trainer.state().step)));
+    trainer.run(trainer.rest(epochs(length)));
     if (!o.checkpoint.empty()) saver.save();
     if (!o.save.empty()) save(o.save + "/" + rung.name + ".safetensors", model, alphabet);
     std::cout << trainer.progress() << "\n";

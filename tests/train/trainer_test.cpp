@@ -98,6 +98,29 @@ TEST_CASE("a run goes on exactly where it stopped") {
     CHECK(b.state().window == 70 % s.batches().windows());
 }
 
+TEST_CASE("the rest of a budget counts from the beginning of the run") {
+    const Setting s;
+    Model<> model = s.model();
+    Trainer trainer(model, Adam(0.01), s.batches());
+    const std::uint64_t windows = s.batches().windows();
+    trainer.run(steps(10));
+    CHECK(trainer.rest(steps(25)).steps == 15);
+    CHECK(trainer.rest(steps(3)).steps == 0);
+    CHECK(trainer.rest(epochs(2)).steps == 2 * windows - 10);
+    CHECK_FALSE(trainer.rest(epochs(2)).epochs);
+    CHECK(trainer.rest({.steps = 25, .epochs = 2, .seconds = 7}).steps == 15);
+    CHECK(trainer.rest({.steps = 25, .epochs = 2, .seconds = 7}).seconds == 7);
+    CHECK_FALSE(trainer.rest({.steps = {}, .epochs = {}, .seconds = 7}).steps);
+    CHECK_THROWS_WITH_AS((void)trainer.rest(epochs(std::nan(""))), "run: epochs is negative or NaN",
+                         value_error);
+
+    trainer.run(trainer.rest(epochs(1)));
+    CHECK(trainer.state().epoch == 1);
+    CHECK(trainer.state().window == 0);
+    trainer.run(trainer.rest(epochs(1)));  // nothing is left
+    CHECK(trainer.state().step == windows);
+}
+
 TEST_CASE("a snapshot is a copy of the run and the model, and going back to it repeats the run") {
     const Setting s;
     Model<> model = s.model();

@@ -72,20 +72,13 @@ class Recovery {
     /// Train until so many steps or epochs more are done; steps that were taken back count again when they are redone.
     Stop run(const Budget& budget) {
         const std::uint64_t from = trainer_.state().step;
-        std::uint64_t target = from;
-        if (budget.epochs)
-            target += static_cast<std::uint64_t>(
-                std::llround(*budget.epochs * static_cast<double>(trainer_.source().windows())));
-        if (budget.steps)
-            target = budget.epochs ? std::min(target, from + *budget.steps) : from + *budget.steps;
-        const bool counted = budget.steps || budget.epochs;
+        const std::optional<std::uint64_t> more = trainer_.steps_in(budget);
         snapshots_.assign(1, take());
         for (;;) {
             try {
-                const std::uint64_t at = trainer_.state().step;
-                if (!counted) return trainer_.run(budget);
+                if (!more) return trainer_.run(budget);
                 return trainer_.run(
-                    Budget{.steps = target - std::min(target, at), .epochs = {}, .seconds = budget.seconds});
+                    trainer_.rest({.steps = from + *more, .epochs = {}, .seconds = budget.seconds}));
             } catch (const numeric_error& e) {
                 go_back(e.what());
             }

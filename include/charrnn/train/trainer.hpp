@@ -116,13 +116,7 @@ class Trainer {
         const BlasThreads one;  // users' cells may call it, and the threads are ours
         const Clock::time_point begin = Clock::now();
         const std::uint64_t from = state_.step;
-        std::uint64_t limit = std::numeric_limits<std::uint64_t>::max();
-        if (budget.steps) limit = *budget.steps;
-        if (budget.epochs) {
-            if (!(*budget.epochs >= 0)) throw value_error("run: epochs is negative or NaN");
-            limit = std::min(limit, static_cast<std::uint64_t>(std::llround(
-                                        *budget.epochs * static_cast<double>(source_.windows()))));
-        }
+        const std::uint64_t limit = steps_in(budget).value_or(std::numeric_limits<std::uint64_t>::max());
         prepare();
         for (std::uint64_t done = 0; done < limit; ++done) {
             const double elapsed = std::chrono::duration<double>(Clock::now() - begin).count();
@@ -142,6 +136,26 @@ class Trainer {
     template <class Rep, class Period>
     Stop run(std::chrono::duration<Rep, Period> time) {
         return run(Budget{.steps = {}, .epochs = {}, .seconds = std::chrono::duration<double>(time).count()});
+    }
+
+    /// What is left of a budget that counts from the beginning of the run, not from here: what a resumed run still has
+    /// to do. A time is left as it is. Errors: as run()'s.
+    ///
+    ///     resume("run.safetensors", trainer, alphabet);
+    ///     trainer.run(trainer.rest(epochs(10)));
+    [[nodiscard]] Budget rest(const Budget& whole) const {
+        const std::optional<std::uint64_t> all = steps_in(whole);
+        if (!all) return whole;
+        return {.steps = *all - std::min(*all, state_.step), .epochs = {}, .seconds = whole.seconds};
+    }
+    /// How many steps a budget is: the lesser of its steps and the windows of its epochs; none where it counts neither.
+    /// Errors: value_error for epochs that are negative or not a number
+    [[nodiscard]] std::optional<std::uint64_t> steps_in(const Budget& budget) const {
+        if (!budget.epochs) return budget.steps;
+        if (!(*budget.epochs >= 0)) throw value_error("run: epochs is negative or NaN");
+        const auto windows = static_cast<double>(source_.windows());
+        const auto n = static_cast<std::uint64_t>(std::llround(*budget.epochs * windows));
+        return std::min(n, budget.steps.value_or(n));
     }
 
     /// Call back at most once in so long, between two steps.
