@@ -54,7 +54,7 @@ CHARRNN_INLINE void clear_tile(V (&acc)[MR][NV]) {
 /// Where the vectors of a tile's row stand, in scalars.
 template <int NV>
 struct Offsets {
-    std::size_t at[NV];
+    std::size_t at[NV];  ///< of each vector
 };
 
 /// Side by side.

@@ -87,6 +87,18 @@ std::vector<ColumnRun> gate_columns(std::size_t width, std::size_t padded, std::
     return runs;
 }
 
+/// A block of units' gates, which stand in the order of their vectors.
+template <class Cell, class V, class T>
+CHARRNN_INLINE void load_gates(V (&g)[Cell::gates], const T* from) {
+    CHARRNN_UNROLL
+    for (std::size_t j = 0; j < Cell::gates; ++j) g[j] = V::load(from + GateShape<Cell>::place(j) * V::size);
+}
+template <class Cell, class V, class T>
+CHARRNN_INLINE void store_gates(const V (&g)[Cell::gates], T* to) {
+    CHARRNN_UNROLL
+    for (std::size_t j = 0; j < Cell::gates; ++j) g[j].store(to + GateShape<Cell>::place(j) * V::size);
+}
+
 /// One step of some lanes: gates = start + h Wh, then the cell's rule. `start` has what the input feeds; the other gates
 /// start from their bias.
 template <class Cell, class T>
@@ -154,13 +166,11 @@ struct GateStep {
         V g[S::gates];
         V s[S::parts];
         T* gate = gates + n * gate_ld + unit * S::gates;
-        CHARRNN_UNROLL
-        for (std::size_t j = 0; j < S::gates; ++j) g[j] = V::load(gate + S::place(j) * V::size);
+        load_gates<Cell>(g, gate);
         CHARRNN_UNROLL
         for (std::size_t p = 0; p < S::parts; ++p) s[p] = V::load(before + n * state_ld + p * padded + unit);
         cell.gate(g, s);
-        CHARRNN_UNROLL
-        for (std::size_t j = 0; j < S::gates; ++j) g[j].store(gate + S::place(j) * V::size);
+        store_gates<Cell>(g, gate);
         CHARRNN_UNROLL
         for (std::size_t p = 0; p < S::parts; ++p) s[p].store(after + n * state_ld + p * padded + unit);
     }
@@ -212,8 +222,7 @@ struct GateStepBack {
                 V s1[S::parts];
                 V d[S::parts];
                 T* gate = gates + n * gate_ld + unit * S::gates;
-                CHARRNN_UNROLL
-                for (std::size_t j = 0; j < S::gates; ++j) g[j] = V::load(gate + S::place(j) * V::size);
+                load_gates<Cell>(g, gate);
                 CHARRNN_UNROLL
                 for (std::size_t p = 0; p < S::parts; ++p) {
                     const std::size_t at = n * state_ld + p * padded + unit;
@@ -223,8 +232,7 @@ struct GateStepBack {
                 }
                 if (unit < width) d[0] = d[0] + V::load(d_y + n * d_y_ld + unit);
                 cell.gate_back(g, s0, s1, d);
-                CHARRNN_UNROLL
-                for (std::size_t j = 0; j < S::gates; ++j) g[j].store(gate + S::place(j) * V::size);
+                store_gates<Cell>(g, gate);
                 CHARRNN_UNROLL
                 for (std::size_t p = 0; p < S::parts; ++p)
                     d[p].store(carry + n * state_ld + p * padded + unit);
