@@ -7,17 +7,16 @@
 #include <string>
 #include <vector>
 
+#include "io/tampered.hpp"
 #include "nn/instances.hpp"
 #include "temporary_folder.hpp"
 
 namespace model_file_test {
 
 using namespace charrnn;
+using test::has, test::Metadata, test::Tensors;
 
 namespace {
-
-using Tensors = std::vector<TensorSource>;
-using Metadata = std::map<std::string, std::string>;
 
 const Text text = Text::from_string("fünf Wörter, \"quoted\"\n\t\xFF and more");
 
@@ -39,24 +38,13 @@ struct Saved {
         model = char_rnn(cell, alphabet.size(), hidden, 2, random);
         save(path, model, alphabet);
     }
-    template <class F>
-    void tamper(F f) const {
-        const TensorFile file = TensorFile::read(path);
-        Tensors tensors;
-        for (const auto& t : file.tensors())
-            tensors.push_back({t.name, t.dtype, t.shape, file.data(t), t.bytes()});
-        auto metadata = file.metadata();
-        metadata.erase("checksum");
-        f(tensors, metadata);
-        write_atomically(path, tensor_file_bytes(tensors, metadata));
-    }
 };
 
 /// Why a model's file, so changed, is refused.
 template <class F>
 std::string refusal(F change) {
     const Saved s;
-    s.tamper(change);
+    test::tamper(s.path, change);
     try {
         (void)load_model(s.path);
     } catch (const error& e) {
@@ -64,12 +52,6 @@ std::string refusal(F change) {
         return e.what();
     }
     return "";
-}
-
-void has(const std::string& whole, const std::string& part) {
-    CAPTURE(whole);
-    CAPTURE(part);
-    CHECK(whole.find(part) != std::string::npos);
 }
 
 }  // namespace

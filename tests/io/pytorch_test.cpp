@@ -9,11 +9,13 @@
 #include <vector>
 
 #include "golden/golden.hpp"
+#include "io/tampered.hpp"
 #include "nn/instances.hpp"
 
 namespace pytorch_test {
 
 using namespace charrnn;
+using test::has;
 
 namespace {
 
@@ -52,11 +54,6 @@ struct StateDict {
         return "";
     }
 };
-
-void has(const std::string& whole, const std::string& part) {
-    CAPTURE(whole);
-    CHECK(whole.find(part) != std::string::npos);
-}
 
 }  // namespace
 

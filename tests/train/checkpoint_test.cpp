@@ -9,13 +9,14 @@
 #include <string>
 #include <vector>
 
+#include "io/tampered.hpp"
 #include "temporary_folder.hpp"
 #include "train/setting.hpp"
 
 namespace checkpoint_test {
 
 using namespace charrnn;
-using test::contents;
+using test::contents, test::has, test::Metadata, test::Tensors;
 using test::Setting, test::words;
 
 namespace {
@@ -153,26 +154,7 @@ struct Fixture {
         }
         return "";
     }
-    /// Save the run's image again with something changed.
-    template <class F>
-    void tamper(F f) {
-        const TensorFile file = TensorFile::read(path);
-        std::vector<TensorSource> tensors;
-        for (const auto& t : file.tensors())
-            tensors.push_back({t.name, t.dtype, t.shape, file.data(t), t.bytes()});
-        auto metadata = file.metadata();
-        metadata.erase("checksum");
-        f(tensors, metadata);
-        write_atomically(path, tensor_file_bytes(tensors, metadata));
-    }
 };
-
-bool has(const std::string& text, const std::string& part) {
-    CAPTURE(text);
-    const bool found = text.find(part) != std::string::npos;
-    CHECK(found);
-    return found;
-}
 
 }  // namespace
 
@@ -205,7 +187,7 @@ TEST_CASE("a resume with other settings goes on and says what is another way") {
     Model<> other = f.s.model();
     Trainer trainer(other, Adam(0.01), f.s.batches(),
                     {.clip = 2, .decay = 0.5, .truncate = 3, .slices = 5, .seed = 9});
-    f.tamper([](auto&, auto& m) {
+    test::tamper(f.path, [](auto&, auto& m) {
         m["version"] = "0.0.9";
         m["train.blas"] = "OpenBLAS 0.1 (Alpha)";
         m["train.simd"] = "abacus";
@@ -308,11 +290,9 @@ TEST_CASE("a run is not resumed with another model, optimiser, text or layout, a
 TEST_CASE("a run whose file lacks something, or says what cannot be, is refused") {
     const auto refusal = [](auto change) {
         Fixture f;
-        f.tamper(change);
+        test::tamper(f.path, change);
         return f.refusal(f.trainer);
     };
-    using Tensors = std::vector<TensorSource>;
-    using Metadata = std::map<std::string, std::string>;
     has(refusal([](Tensors&, Metadata& m) { m.erase("train.step"); }), "there is no training run in it");
     has(refusal([](Tensors&, Metadata& m) { m.erase("train.window"); }), "has no 'train.window'");
     has(refusal([](Tensors&, Metadata& m) { m["train.step"] = "-1"; }), "'-1', expected a count");
