@@ -24,7 +24,7 @@ namespace charrnn {
 /// Source:  Loshchilov and Hutter 2017 (cosine); Pascanu, Mikolov and Bengio 2013 (clipping)
 struct Recipe {
     double epochs = 4;            ///< the length of the run: the rate is zero at its end
-    double lr = 0.01;             ///< the highest learning rate
+    double lr = 0.005;            ///< the highest learning rate
     std::uint64_t warm_up = 100;  ///< steps in which the rate rises; 0: none
     double clip = 1;              ///< the largest norm of a gradient; 0: any
     double dropout = 0.1;         ///< for char_rnn: the share dropped after each recurrent layer
