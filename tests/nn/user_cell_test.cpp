@@ -54,6 +54,41 @@ struct MinimalGatedUnit {
     }
 };
 
+/// A state that is only forgotten and added to: no gate sees it (Bradbury et al. 2016).
+///
+///     f = sigmoid(x Wi_f + b_f),  z = tanh(x Wi_z + b_z),  h' = f h + (1 - f) z
+struct Pooling {
+    std::size_t in = 0, out = 0;
+
+    static constexpr std::size_t gates = 2, parts = 1;  // f, z
+    static constexpr std::array<std::size_t, 2> input_blocks{0, 1};
+    static constexpr std::array<std::size_t, 0> hidden_blocks{};
+    template <class T>
+    using Params = GatedParams<T>;
+    template <class T>
+    Params<T> init(Random& random) const {
+        return glorot_gated<T>(*this, random);
+    }
+
+    template <class V>
+    CHARRNN_INLINE void gate(V (&g)[2], V (&s)[1]) const {
+        g[0] = simd::sigmoid(g[0]);
+        g[1] = simd::tanh(g[1]);
+        s[0] = fma(g[0], s[0] - g[1], g[1]);
+    }
+    template <class V>
+    CHARRNN_INLINE void gate_back(V (&g)[2], const V (&before)[1], const V (&)[1], V (&d)[1]) const {
+        using T = typename V::scalar;
+        const V f = g[0], z = g[1];
+        g[0] = d[0] * (before[0] - z) * (f * (T(1) - f));
+        g[1] = d[0] * (T(1) - f) * (T(1) - z * z);
+        d[0] = d[0] * f;
+    }
+    friend std::ostream& operator<<(std::ostream& stream, const Pooling& c) {
+        return stream << "Pooling(" << c.in << ", " << c.out << ")";
+    }
+};
+
 /// The plain cell as a cell with a step of its own, so that RNN's naive twin is its twin too.
 struct PlainStep {
     std::size_t in = 0, out = 0;
@@ -126,6 +161,28 @@ TEST_CASE("user's cell: gated, with gates that x or h alone feed, has the right 
             INFO(r);
             CHECK(r.passed());
         }
+    }
+}
+
+TEST_CASE(
+    "user's cell: gated, without a product of the state, gives what its formula says and the right "
+    "gradient") {
+    for (const Simd level : test::levels()) {
+        const test::UseLevel use(level);
+        for (const bool ids : {false, true}) {
+            const GradientReport r = check_gradients(model_of<Pooling>(5, 9),
+                                                     {.steps = 4, .truncate = 3, .groups = 2, .ids = ids});
+            INFO(r);
+            CHECK(r.passed());
+        }
+        Random random(1);
+        Recur<Pooling, double> layer(Pooling{1, 1}, random);
+        auto& p = layer.params();
+        CHECK(p.Wh.size() == 0);
+        const naive::Window w{1, 1, {0.3}, {1}, 0, {}, {{-0.7}}};
+        const double f = naive::sigmoid(0.3 * p.Wi(0, 0) + p.b(0)), z = std::tanh(0.3 * p.Wi(0, 1) + p.b(1));
+        CHECK(test::run_layer<double>(layer, w).at("y")[0] ==
+              doctest::Approx(f * -0.7 + (1 - f) * z).epsilon(1e-14));
     }
 }
 

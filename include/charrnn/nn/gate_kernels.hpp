@@ -60,15 +60,16 @@ struct GateShape {
     /// The vector of a gate.
     static constexpr std::size_t place(std::size_t gate) { return find(order, gate); }
 
-    /// The vectors that the input feeds, and those that the state feeds.
-    static constexpr Stripes input_stripes{0, Cell::input_blocks.size(), gates};
-    static constexpr Stripes hidden_stripes{[] {
-                                                std::size_t first = gates;
-                                                for (const std::size_t g : Cell::hidden_blocks)
-                                                    first = std::min(first, place(g));
-                                                return first;
-                                            }(),
-                                            hidden, gates};
+    /// The vectors of the gates that a product feeds.
+    template <std::size_t N>
+    static constexpr Stripes stripes(const std::array<std::size_t, N>& blocks) {
+        if (N == 0) return {};  // there is no such product
+        std::size_t first = gates;
+        for (const std::size_t gate : blocks) first = std::min(first, place(gate));
+        return {first, N, gates};
+    }
+    static constexpr Stripes input_stripes = stripes(Cell::input_blocks);
+    static constexpr Stripes hidden_stripes = stripes(Cell::hidden_blocks);
 };
 
 /// The columns of a weight matrix in the order of the private layout, those that are there. `blocks[i]` is the gate of
@@ -129,9 +130,9 @@ struct GateStep {
             const T* from = start + (ids != nullptr ? ids[n] : n) * start_ld + panel * vectors * V::size;
             CHARRNN_UNROLL
             for (std::size_t j = 0; j < vectors; ++j)
-                acc[i][j] =
-                    V::load(j % S::gates < S::input_stripes.count ? from + j * V::size
-                                                                  : bias + (panel * vectors + j) * V::size);
+                acc[i][j] = V::load(j % S::gates < Cell::input_blocks.size()
+                                        ? from + j * V::size
+                                        : bias + (panel * vectors + j) * V::size);
         }
         const T* a = before + m * state_ld;
         const T* b = wh.at(panel * S::hidden_vectors);
