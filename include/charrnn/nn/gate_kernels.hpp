@@ -62,10 +62,10 @@ struct GateShape {
 
     /// The vectors of the gates that a product feeds.
     template <std::size_t N>
-    static constexpr Stripes stripes(const std::array<std::size_t, N>& blocks) {
+    static constexpr Stripes stripes(const std::array<std::size_t, N>& fed) {
         if (N == 0) return {};  // there is no such product
         std::size_t first = gates;
-        for (const std::size_t gate : blocks) first = std::min(first, place(gate));
+        for (const std::size_t gate : fed) first = std::min(first, place(gate));
         return {first, N, gates};
     }
     static constexpr Stripes input_stripes = stripes(Cell::input_blocks);
