@@ -63,8 +63,8 @@ inline std::vector<ColumnRun> plain_columns(std::size_t n, std::size_t unit) {
 }
 
 /// A matrix of weights (K, columns) as the kernels read it: panels of a few vectors of columns, in a panel row k
-/// after row k. The columns may be taken in another order than the canonical one, and padded with zeros. In a product
-/// C = A B it may meet some vectors of A's rows only, and make some of C's.
+/// after row k; the last panel is filled with zeros as far as its tiles reach. The columns may be taken in another order than the canonical one,
+/// and padded with zeros. In a product C = A B it may meet some vectors of A's rows only, and make some of C's.
 template <class T>
 class PackedMatrix {
   public:
@@ -76,11 +76,11 @@ class PackedMatrix {
         : level_(level),
           unit_(simd::width(level) / sizeof(T)),
           depth_(depth),
-          panel_(panel),
+          panel_(std::max<std::size_t>(1, panel)),
           from_(from),
           to_(to),
           columns_(std::move(columns)),
-          data_(depth * columns_.size() * unit_) {}
+          data_(depth * width() * unit_) {}
 
     /// The instruction set that it is packed for.
     [[nodiscard]] Simd level() const { return level_; }
@@ -112,7 +112,7 @@ class PackedMatrix {
     void fetch_ahead(detail::FetchAhead& next, std::size_t v, std::size_t k0, std::size_t k1,
                      std::size_t calls) const {
         if (!is_large()) return;
-        const std::size_t row = std::min(panel_, vectors() - v) * unit_;
+        const std::size_t row = row_of(v) * unit_;
         next.add(View<const T>(at(v) + k0 * row, 1, (k1 - k0) * row));
         next.spread(calls);
     }
@@ -145,6 +145,15 @@ class PackedMatrix {
     }
 
   private:
+    /// Vectors in a row of the panel that begins at vector v.
+    [[nodiscard]] std::size_t row_of(std::size_t v) const {
+        return v < columns_.size() ? simd::tile_width(columns_.size() - v, panel_) : 0;
+    }
+    /// Vectors in a row of all panels.
+    [[nodiscard]] std::size_t width() const {
+        const std::size_t whole = columns_.size() / panel_ * panel_;
+        return whole + row_of(whole);
+    }
     /// Whether it may not stay in the second-level cache.
     [[nodiscard]] bool is_large() const { return data_.size() * sizeof(T) > std::size_t{1} << 20U; }
     template <class F>
@@ -153,8 +162,8 @@ class PackedMatrix {
         const std::size_t n = columns_.size();
         for (std::size_t v = part.begin(n); v < part.end(n); ++v) {
             const std::size_t first = v / panel_ * panel_;
-            const std::size_t vectors = std::min(panel_, n - first);
-            f(columns_[v], data_.data() + first * unit_ * depth_ + (v - first) * unit_, vectors * unit_);
+            f(columns_[v], data_.data() + first * unit_ * depth_ + (v - first) * unit_,
+              row_of(first) * unit_);
         }
     }
 
@@ -245,7 +254,7 @@ struct MatmulKernel {
     }
 
     /// Rows `k` of the panel at vector v. Rows `after` are those of the first panel that come when all are done.
-    template <int NV, class Isa>
+    template <class Isa, int NV>
     CHARRNN_INLINE void panel(std::size_t v, Range k, Range after) const {
         using V = typename Isa::template pack<T>;
         constexpr int height = simd::TileShape<Isa>::rows;
@@ -258,7 +267,7 @@ struct MatmulKernel {
             b->fetch_ahead(next, 0, after.first, after.last, calls);
         const Inner in = inner(k);
         simd::Offsets<NV> to;
-        for (std::size_t j = 0; j < NV; ++j) to.at[j] = b->to(v + j);
+        for (std::size_t j = 0; j < NV; ++j) to.at[j] = b->to(std::min(v + j, b->vectors() - 1));
         for (std::size_t t = 0; t < a.steps; ++t)
             simd::for_each_row_tile<height>(
                 a.count, [&]<int MR>(std::size_t m)
@@ -278,19 +287,11 @@ struct MatmulKernel {
         for (;;) {
             const bool last = k.last == depth;
             const Range after = chunk_from(last ? 0 : k.last);
-            for (std::size_t v = 0; v < b->vectors();) {
-                const std::size_t left = b->vectors() - v;
-                if (left >= most)
-                    panel<most, Isa>(v, k, after);
-                else if (left == 1)
-                    panel<1, Isa>(v, k, after);
-                else if constexpr (most > 2) {
-                    if (left == 2)
-                        panel<2, Isa>(v, k, after);
-                    else
-                        panel<3, Isa>(v, k, after);
-                }
-                v += most;
+            for (std::size_t v = 0; v < b->vectors(); v += most) {
+                if (b->vectors() - v >= most)
+                    panel<Isa, most>(v, k, after);
+                else
+                    panel<Isa, most - 1>(v, k, after);
             }
             if (last) return;
             k = after;

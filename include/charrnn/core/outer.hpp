@@ -4,7 +4,6 @@
 #include <array>
 #include <cstddef>
 #include <span>
-#include <type_traits>
 
 #include <charrnn/core/fetch_ahead.hpp>
 #include <charrnn/core/matmul.hpp>
@@ -54,21 +53,25 @@ struct OuterKernel {
         FetchAhead next;
     };
 
-    /// A panel of B's columns in a chunk: where it stands, or a copy of it row after row.
+    /// A panel of B's columns in a chunk: where it stands, or a copy of it row after row; and where its vectors stand in
+    /// a row of C, counted from its first.
+    template <int NV>
     struct Panel {
         const T* data;
         std::size_t ld;
+        std::size_t v;
+        simd::Offsets<NV> to;
     };
 
     template <int MR, int NV, class V>
-    CHARRNN_INLINE void block(const OuterTerm<T>& term, std::size_t m, std::size_t v, const Panel& panel,
+    CHARRNN_INLINE void block(const OuterTerm<T>& term, std::size_t m, const Panel<NV>& panel,
                               Chunk& rows) const {
         V acc[MR][NV];
-        T* const out = term.c.row(m) + v * V::size;
+        T* const out = term.c.row(m) + panel.v * V::size;
         if (rows.first == 0)
             simd::clear_tile(acc);
         else
-            simd::load_tile(acc, out, term.c.ld, simd::in_a_row<NV, V>());
+            simd::load_tile(acc, out, term.c.ld, panel.to);
         for (std::size_t r = rows.first; r < rows.last; r += stretch) {
             rows.next.fetch();
             const std::size_t depth = std::min(stretch, rows.last - r), done = r - rows.first;
@@ -77,92 +80,74 @@ struct OuterKernel {
                 packed && done / stretch < MR && i < term.c.rows) {
                 CHARRNN_UNROLL
                 for (std::size_t j = 0; j < NV; ++j)
-                    __builtin_prefetch(term.c.row(i) + (v + j) * V::size, 1, 3);
+                    __builtin_prefetch(term.c.row(i) + panel.v * V::size + panel.to.at[j], 1, 3);
             }
             // The next tiles' part of A, into the nearest cache: no processor guesses steps as wide as its rows.
             for (std::size_t i = 0; i < depth; ++i)
                 __builtin_prefetch(term.a.row(r + i) + m + 64 / sizeof(T), 0, 3);
             tile<MR, NV>(depth, term.a.row(r) + m, 1, term.a.ld, panel.data + done * panel.ld, panel.ld, acc);
         }
-        simd::store_tile(acc, out, term.c.ld, simd::in_a_row<NV, V>());
+        simd::store_tile(acc, out, term.c.ld, panel.to);
+    }
+
+    /// A term's columns of a panel in a chunk of rows.
+    template <class Isa, int NV>
+    CHARRNN_INLINE void tiles(const OuterTerm<T>& term, const Panel<NV>& panel, Chunk& rows) const {
+        using V = typename Isa::template pack<T>;
+        simd::for_each_row_tile<simd::TileShape<Isa>::rows>(
+            term.a.cols, [&]<int MR>(std::size_t m)
+                             __attribute__((always_inline)) { block<MR, NV, V>(term, m, panel, rows); });
     }
 
     /// The vectors from `v` on, n of them, in a chunk of rows.
     template <class Isa>
     CHARRNN_INLINE void columns_of_panel(std::size_t v, std::size_t n, Chunk& rows) const {
         using V = typename Isa::template pack<T>;
-        constexpr std::size_t most = simd::TileShape<Isa>::vectors;
+        constexpr int most = simd::TileShape<Isa>::vectors;
         alignas(64) T copy[chunk * most * V::size];
-        Panel panel{b.row(rows.first) + v * V::size, b.ld};
-        // By whole panels where they are: the loops over a panel's vectors are unrolled.
-        const auto by_panels = [&](const auto& f) __attribute__((always_inline)) {
-            if (n == most)
-                f(std::integral_constant<int, most>(), 0);
-            else
-                for (std::size_t j = 0; j < n; ++j) f(std::integral_constant<int, 1>(), j);
-        };
-        if (packed) {
-            by_panels([&]<int NV>(std::integral_constant<int, NV>,
-                                  std::size_t j) __attribute__((always_inline)) {
-                for (std::size_t r = rows.first; r < rows.last; ++r) {
-                    V line[1][NV];
-                    simd::load_tile(line, b.row(r) + (v + j) * V::size, 0, simd::in_a_row<NV, V>());
-                    simd::store_tile(line, copy + ((r - rows.first) * most + j) * V::size, 0,
-                                     simd::in_a_row<NV, V>());
-                }
-            });
-            panel = {copy, most * V::size};
+        Panel<most> panel{b.row(rows.first) + v * V::size, b.ld, v, simd::in_a_row<most, V>(n)};
+        if (packed || n < most) {
+            for (std::size_t r = rows.first; r < rows.last; ++r) {
+                V line[1][most];
+                simd::load_tile(line, b.row(r) + v * V::size, 0, panel.to);
+                simd::store_tile(line, copy + (r - rows.first) * most * V::size, 0,
+                                 simd::in_a_row<most, V>());
+            }
+            panel.data = copy;
+            panel.ld = most * V::size;
         }
         for (const OuterTerm<T>& term : terms) {
             const Range wanted = wanted_of(term.wanted, v, n, most);
-            const Panel columns{panel.data + wanted.first * V::size, panel.ld};
-            const auto tiles = [&]<int NV>(std::integral_constant<int, NV>) __attribute__((always_inline)) {
-                simd::for_each_row_tile<simd::TileShape<Isa>::rows>(
-                    term.a.cols, [&]<int MR>(std::size_t m) __attribute__((always_inline)) {
-                        block<MR, NV, V>(term, m, v + wanted.first, columns, rows);
-                    });
-            };
-            switch (wanted.last - wanted.first) {
-                case 1:
-                    tiles(std::integral_constant<int, 1>());
-                    break;
-                case 2:
-                    tiles(std::integral_constant<int, 2>());
-                    break;
-                case 3:
-                    if constexpr (most > 2) tiles(std::integral_constant<int, 3>());
-                    break;
-                case 4:
-                    if constexpr (most > 2) tiles(std::integral_constant<int, 4>());
-                    break;
-                default:
-                    break;
-            }
+            if (simd::tile_width(wanted.last - wanted.first, most) == most)
+                tiles<Isa, most>(term, panel, rows);
+            else if (wanted.last > wanted.first)
+                tiles<Isa, most - 1>(term,
+                                     {panel.data + wanted.first * V::size, panel.ld, v + wanted.first,
+                                      simd::in_a_row<most - 1, V>(wanted.last - wanted.first)},
+                                     rows);
         }
         if (sums == nullptr) return;
-        by_panels([&]<int NV>(std::integral_constant<int, NV>, std::size_t j) __attribute__((always_inline)) {
-            T* const to = sums + (v + j) * V::size;
-            V s[1][NV];
-            if (rows.first == 0)
-                simd::clear_tile(s);
-            else
-                simd::load_tile(s, to, 0, simd::in_a_row<NV, V>());
-            const T* from = panel.data + j * V::size;
-            for (std::size_t r = rows.first; r < rows.last; ++r, from += panel.ld) {
-                CHARRNN_UNROLL
-                for (int i = 0; i < NV; ++i)
-                    s[0][i] = s[0][i] + V::load(from + static_cast<std::size_t>(i) * V::size);
-            }
-            simd::store_tile(s, to, 0, simd::in_a_row<NV, V>());
-        });
+        V s[1][most];
+        if (rows.first == 0)
+            simd::clear_tile(s);
+        else
+            simd::load_tile(s, sums + v * V::size, 0, panel.to);
+        const T* from = panel.data;
+        for (std::size_t r = rows.first; r < rows.last; ++r, from += panel.ld) {
+            CHARRNN_UNROLL
+            for (std::size_t j = 0; j < most; ++j) s[0][j] = s[0][j] + V::load(from + j * V::size);
+        }
+        simd::store_tile(s, sums + v * V::size, 0, panel.to);
     }
 
-    /// Which of the n vectors from v on, counted from there.
-    static Range wanted_of(const Stripes& stripes, std::size_t v, std::size_t n, std::size_t most) {
-        if (stripes.all() || stripes.period % most != 0) return {0, n};
+    /// Which of the n vectors of a panel, counted from its first, v. All, if a tile of the next smaller width does not
+    /// do for them.
+    static Range wanted_of(const Stripes& stripes, std::size_t v, std::size_t n, std::size_t panel) {
+        if (stripes.all() || stripes.period % panel != 0) return {0, n};
         const std::size_t at = v % stripes.period, end = stripes.first + stripes.count;
-        if (end <= at || stripes.first >= at + n) return {0, 0};
-        return {std::max(stripes.first, at) - at, std::min(end, at + n) - at};
+        if (end <= at || stripes.first >= at + panel) return {0, 0};
+        const Range some{std::max(stripes.first, at) - at, std::min(end, at + panel) - at};
+        return some.last - some.first == panel - 1 ? some : Range{0, panel};
     }
 
     template <class Isa>

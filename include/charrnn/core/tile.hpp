@@ -21,6 +21,12 @@ struct TileShape {
     static constexpr int vectors = Isa::registers >= 32 ? 4 : 2;  ///< vectors in a row of a tile
 };
 
+/// How many vectors wide the tile is for `left` of them: as many as the registers hold, or one less where there are
+/// fewer. Every width is compiled at every height, so these two have to do.
+constexpr std::size_t tile_width(std::size_t left, std::size_t most) {
+    return left >= most ? most : most - 1;
+}
+
 /// acc[i][j] += sum over k of a[i * row_step + k * depth_step] * b[k * b_step + vector j], k ascending.
 /// Every element is summed in the same order whatever the tile's height, so a product does not depend on how
 /// its rows are grouped.
@@ -51,17 +57,19 @@ CHARRNN_INLINE void clear_tile(V (&acc)[MR][NV]) {
         for (int j = 0; j < NV; ++j) acc[i][j] = V::all(0);
     }
 }
-/// Where the vectors of a tile's row stand, in scalars.
+/// Where the vectors of a tile's row stand, in scalars. Vectors of a tile that are not there stand where the last one
+/// does: what is loaded for them is of no account, and what is stored for them is overwritten, as the last are stored
+/// first.
 template <int NV>
 struct Offsets {
     std::size_t at[NV];  ///< of each vector
 };
 
-/// Side by side.
+/// Side by side; so many are there.
 template <int NV, class V>
-constexpr Offsets<NV> in_a_row() {
+CHARRNN_INLINE constexpr Offsets<NV> in_a_row(std::size_t there = NV) {
     Offsets<NV> offsets{};
-    for (std::size_t j = 0; j < NV; ++j) offsets.at[j] = j * V::size;
+    for (std::size_t j = 0; j < NV; ++j) offsets.at[j] = (j < there ? j : there - 1) * V::size;
     return offsets;
 }
 
@@ -74,13 +82,13 @@ CHARRNN_INLINE void load_tile(V (&acc)[MR][NV], const T* from, std::size_t ld, c
         for (std::size_t j = 0; j < NV; ++j) acc[i][j] = V::load(from + offsets.at[j]);
     }
 }
-/// the vector of row i at offset j = acc[i][j]
+/// the vector of row i at offset j = acc[i][j], the last j first
 template <int MR, int NV, class V, class T>
 CHARRNN_INLINE void store_tile(const V (&acc)[MR][NV], T* to, std::size_t ld, const Offsets<NV>& offsets) {
     CHARRNN_UNROLL
     for (int i = 0; i < MR; ++i, to += ld) {
         CHARRNN_UNROLL
-        for (std::size_t j = 0; j < NV; ++j) acc[i][j].store(to + offsets.at[j]);
+        for (std::size_t j = 1; j <= NV; ++j) acc[i][NV - j].store(to + offsets.at[NV - j]);
     }
 }
 
