@@ -1,6 +1,7 @@
 #pragma once
 
-// The rungs of the fastai course's ladder (lessons 6 and 7): each a model, a way of reading the text, and how it learns.
+// The rungs of the fastai course's ladder (lessons 6 and 7): each a model, a way of reading the text, and how it learns;
+// and one above them, the last model learning as we would have it.
 
 #include <charrnn/charrnn.hpp>
 #include <string>
@@ -30,6 +31,7 @@ struct Rung {
     Schedule schedule{};      ///< what it is multiplied by
     std::vector<Mark> marks;  ///< the last one ends the run
     double weight_decay = 0;  ///< added to the gradient, as PyTorch's Adam does
+    double clip = 0;          ///< the norm that gradients are scaled down to; 0: never
 };
 
 /// The width of the embedding, the course's n_fac.
@@ -69,6 +71,9 @@ inline std::vector<Rung> ladder() {
     };
     const auto lstm = [](std::size_t V, std::size_t H, Random& r) {
         return embedded(V, H, r, LSTM(factors, H, r), Dropout(H, 0.5), LSTM(H, H, r));
+    };
+    const auto ours = [](std::size_t V, std::size_t H, Random& r) {
+        return embedded(V, H, r, LSTM(factors, H, r), Dropout(H, 0.5), LSTM(H, H, r), Dropout(H, 0.5));
     };
     // A tenth of the rate after so many epochs.
     const auto tenth_after = [](double n) { return constant(1).then(epochs(n), constant(0.1)); };
@@ -111,5 +116,16 @@ inline std::vector<Rung> ladder() {
          cycles,
          {{2, 1.582}, {17, 1.315}, {32, 1.292}, {80}},
          1e-5},
+        // The same passes over the text at half the rate, with clipping, and with Dropout behind the second layer too.
+        {"ours",
+         "CharSeqStatefulLSTM",
+         ours,
+         512,
+         {.length = 0},
+         5e-3,
+         cycles,
+         {{2, 1.582}, {17, 1.315}, {32, 1.292}},
+         1e-5,
+         1.0},
     };
 }

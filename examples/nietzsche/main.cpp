@@ -22,7 +22,7 @@ static void train(const Options& o, const Rung& rung, const Alphabet& alphabet, 
     std::cout << "\n" << rung.name << ", the course's " << rung.course << "\n" << summary(model) << "\n";
 
     Trainer trainer(model, Adam(rung.lr, 0.9, 0.999, 1e-8, rung.weight_decay), training,
-                    {.threads = o.threads, .seed = o.seed, .schedule = rung.schedule});
+                    {.clip = rung.clip, .threads = o.threads, .seed = o.seed, .schedule = rung.schedule});
     Saver saver(o.checkpoint, trainer, alphabet);
     if (goes_on) saver.extra = resume(o.checkpoint, trainer).extra;
 
