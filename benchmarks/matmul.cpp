@@ -72,7 +72,7 @@ void add_outer(Cases& cases, std::size_t m, std::size_t n, std::size_t k) {
     cases.add(name + "/charrnn", [=](Case& c) {
         const std::size_t a_ld = row_stride<float>(m), b_ld = row_stride<float>(n);
         const Buffer<float> a = random_numbers(k * a_ld), b = random_numbers(k * b_ld);
-        Buffer<float> result(m * b_ld);
+        Buffer<float> result((m + outer_spare_rows) * b_ld);
         c.measure(product(m, n, k), [&] {
             matmul_outer<float, 1>(simd::level(), {{{{a.data(), k, m, a_ld}, {result.data(), m, n, b_ld}}}},
                                    {b.data(), k, n, b_ld});

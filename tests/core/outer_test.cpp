@@ -47,16 +47,20 @@ TEST_CASE_TEMPLATE("matmul_outer: agrees with a naive loop at all sizes, column 
         for (std::size_t n = 1; n <= 40; ++n)
             for (const std::size_t m : {1U, 5U, 6U, 7U, 13U, 40U}) CHECK(worst_outer<T>(level, n, m, n) < 1);
         for (const std::size_t n : {64U, 65U, 129U, 200U}) CHECK(worst_outer<T>(level, 19, 17, n) < 1);
-        for (const std::size_t r : {127U, 128U, 129U, 257U, 1000U, 3000U})
+        // Up to four panels of columns A itself is read, beyond that a copy.
+        for (std::size_t m = 1; m <= 33; ++m)
+            for (const std::size_t n : {17U, 270U}) CHECK(worst_outer<T>(level, 3, m, n) < 1);
+        for (const std::size_t n : {255U, 256U, 257U, 300U}) CHECK(worst_outer<T>(level, 70, 128, n) < 1);
+        for (const std::size_t r : {63U, 64U, 65U, 127U, 128U, 129U, 257U, 1000U, 3000U})
             CHECK(worst_outer<T>(level, r, 7, 35) < 1);
-        // So many tiles that a panel of B is copied before they come.
+        // Many tiles in a panel.
         for (const std::size_t m : {255U, 256U, 515U}) CHECK(worst_outer<T>(level, 103, m, 75) < 1);
     }
 }
 
 TEST_CASE_TEMPLATE("matmul_outer: two terms are two products, bit for bit", T, float, double) {
     for (const Simd level : test::levels())
-        // The last two: with copied panels, and one after the other.
+        // The last: one after the other.
         for (const auto& size : {std::tuple{1U, 9U, 14U},
                                  {15U, 9U, 14U},
                                  {16U, 9U, 14U},
@@ -105,6 +109,21 @@ TEST_CASE_TEMPLATE("matmul_outer: the wanted columns are those of the whole prod
             }
 }
 
+TEST_CASE_TEMPLATE("matmul_outer: what lies behind C and its spare rows is left alone", T, float, double) {
+    static_assert(Array<T>::spare_rows == outer_spare_rows + 1);
+    for (const Simd level : test::levels())
+        for (std::size_t m = 1; m <= 25; ++m) {
+            CAPTURE(name(level));
+            CAPTURE(m);
+            const Array<T> a(70, m, 1), b(70, 20, 2);
+            Array<T> c(m, 20, 3);
+            const Array<T> before = c;
+            matmul_outer<T, 1>(level, {{{a.read(), c.view()}}}, b.read());
+            for (std::size_t j = 0; j < c.ld; ++j)
+                CHECK(c(m + outer_spare_rows, j) == before(m + outer_spare_rows, j));
+        }
+}
+
 TEST_CASE("matmul_outer: no rows give zero") {
     for (const Simd level : test::levels()) {
         const Array<float> a(1, 3, 1), b(0, 5, 2);
@@ -119,7 +138,7 @@ TEST_CASE("matmul_outer: no rows give zero") {
 TEST_CASE_TEMPLATE("matmul_outer: the union of the parts is the whole, bit for bit", T, float, double) {
     for (const Simd level : test::levels())
         for (const std::size_t n : {1U, 16U, 33U, 70U, 200U}) {
-            const std::size_t m = n == 70 ? 260 : 7;  // with copied panels, too
+            const std::size_t m = n == 70 ? 260 : 7;  // of many tiles, too
             const Array<T> a(300, m, 1), b(300, n, 2);
             Array<T> whole(m, n, 3), whole_sums(1, n, 4);
             matmul_outer<T, 1>(level, {{{a.read(), whole.view()}}}, b.read(), whole_sums.data.data());

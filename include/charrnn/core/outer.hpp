@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
+#include <cstring>
 #include <span>
 
+#include <charrnn/core/buffer.hpp>
 #include <charrnn/core/fetch_ahead.hpp>
 #include <charrnn/core/matmul.hpp>
 #include <charrnn/core/simd.hpp>
@@ -32,6 +35,9 @@ struct OuterTerm {
     Stripes wanted = {};
 };
 
+/// How many rows more than A has columns each C must have room for: tiles may reach beyond the last one.
+constexpr std::size_t outer_spare_rows = 4;
+
 namespace detail {
 
 template <class T>
@@ -40,21 +46,74 @@ struct OuterKernel {
     View<const T> b;
     T* sums;
     Part part;
-    bool packed;  ///< copy a chunk's panel of B before its tiles: pays where there are many of them
+    T* copies;  ///< room for copies_size() scalars
 
-    // Chunks of rows whose panel stays in the first-level cache; lines are fetched ahead between stretches.
-    static constexpr std::size_t chunk = 96, stretch = FetchAhead::stretch;
+    // Chunks of rows, of which the copy of a panel of B stays in the first-level cache.
+    static constexpr std::size_t chunk = 64;
     // The bytes of C that stay in the second-level cache while the chunks pass by.
-    static constexpr std::size_t group_bytes = std::size_t{512} << 10U;
+    static constexpr std::size_t group_bytes = std::size_t{1} << 20U;
+
+    /// The heights of tiles that cover n columns of A: as many rows as a tile has at most, or one less.
+    template <class Isa>
+    struct Heights {
+        static constexpr std::size_t most = simd::TileShape<Isa>::rows;
+        /// From the copy of one tile's part of A to the next, with room for what the last vector has too many.
+        static constexpr std::size_t step = chunk * most + 64 / sizeof(T);
+
+        std::size_t tiles, higher;  // the first `higher` tiles are the high ones
+
+        explicit Heights(std::size_t n)
+            : tiles(tiles_of(n, most)), higher(n - std::min(n, (most - 1) * tiles)) {}
+        [[nodiscard]] std::size_t of(std::size_t tile) const { return tile < higher ? most : most - 1; }
+    };
+
+    /// Scalars for the copies of a panel of B and of A's rows.
+    static std::size_t copies_size(Simd level, std::span<const OuterTerm<T>> terms) {
+        const std::size_t panel = chunk * matmul_panel(level) * simd::width(level) / sizeof(T);
+        std::size_t size = panel;
+        for (const OuterTerm<T>& term : terms)
+            size += std::max({Heights<simd::Baseline>(term.a.cols).tiles * Heights<simd::Baseline>::step,
+                              Heights<simd::Avx512>(term.a.cols).tiles * Heights<simd::Avx512>::step});
+        return size;
+    }
 
     /// The rows [first, last), and those after them.
     struct Chunk {
         std::size_t first, last;
         FetchAhead next;
+
+        [[nodiscard]] std::size_t size() const { return last - first; }
     };
 
-    /// A panel of B's columns in a chunk: where it stands, or a copy of it row after row; and where its vectors stand in
-    /// a row of C, counted from its first.
+    /// Copy a chunk of A, tile by tile: a tile's columns side by side, row after row, zeros beyond A's columns. So a
+    /// tile reads from one place, and not a line of each row.
+    template <class Isa>
+    CHARRNN_INLINE static void copy_a(const View<const T>& a, const Chunk& rows, T* to) {
+        using H = Heights<Isa>;
+        constexpr std::size_t bytes = std::bit_ceil(H::most * sizeof(T));  // one or two moves
+        const H heights(a.cols);
+        // So many tiles of either height whose last move stays within a row of A.
+        const std::size_t room = a.cols - std::min(a.cols, bytes / sizeof(T) - 1);
+        const std::size_t high = std::min(heights.higher, tiles_of(room, H::most));
+        const std::size_t all = high < heights.higher
+                                    ? high
+                                    : high + tiles_of(room - std::min(room, high * H::most), H::most - 1);
+        for (std::size_t r = 0; r < rows.size(); ++r) {
+            const T* from = a.row(rows.first + r);
+            T* out = to;
+            std::size_t i = 0;
+            // What is too much, the next row overwrites.
+            for (; i < high; ++i, out += H::step, from += H::most)
+                std::memcpy(out + r * H::most, from, bytes);
+            for (; i < all; ++i, out += H::step, from += H::most - 1)
+                std::memcpy(out + r * (H::most - 1), from, bytes);
+            for (const T* const end = a.row(rows.first + r) + a.cols; i < heights.tiles; ++i, out += H::step)
+                for (std::size_t j = 0; j < heights.of(i); ++j)
+                    out[r * heights.of(i) + j] = from < end ? *from++ : T(0);
+        }
+    }
+
+    /// A panel of B's columns in a chunk, row after row, and where its vectors stand in a row of C, counted from its first.
     template <int NV>
     struct Panel {
         const T* data;
@@ -63,81 +122,76 @@ struct OuterKernel {
         simd::Offsets<NV> to;
     };
 
+    /// A tile of C, and `next`, the one after it, into the nearest cache.
     template <int MR, int NV, class V>
-    CHARRNN_INLINE void block(const OuterTerm<T>& term, std::size_t m, const Panel<NV>& panel,
-                              Chunk& rows) const {
+    CHARRNN_INLINE void block(T* c, std::size_t ld, const T* next, const T* a, std::size_t a_ld,
+                              const Panel<NV>& panel, Chunk& rows) const {
         V acc[MR][NV];
-        T* const out = term.c.row(m) + panel.v * V::size;
         if (rows.first == 0)
             simd::clear_tile(acc);
         else
-            simd::load_tile(acc, out, term.c.ld, panel.to);
-        for (std::size_t r = rows.first; r < rows.last; r += stretch) {
-            rows.next.fetch();
-            const std::size_t depth = std::min(stretch, rows.last - r), done = r - rows.first;
-            // The next tile of C, a row in a stretch.
-            if (const std::size_t i = m + MR + done / stretch;
-                packed && done / stretch < MR && i < term.c.rows) {
-                CHARRNN_UNROLL
-                for (std::size_t j = 0; j < NV; ++j)
-                    __builtin_prefetch(term.c.row(i) + panel.v * V::size + panel.to.at[j], 1, 3);
-            }
-            // The next tiles' part of A, into the nearest cache: no processor guesses steps as wide as its rows.
-            for (std::size_t i = 0; i < depth; ++i)
-                __builtin_prefetch(term.a.row(r + i) + m + 64 / sizeof(T), 0, 3);
-            tile<MR, NV>(depth, term.a.row(r) + m, 1, term.a.ld, panel.data + done * panel.ld, panel.ld, acc);
+            simd::load_tile(acc, c, ld, panel.to);
+        rows.next.fetch();
+        CHARRNN_UNROLL
+        for (std::size_t i = 0; i < MR; ++i) {
+            CHARRNN_UNROLL
+            for (int j = 0; j < NV; ++j) __builtin_prefetch(next + i * ld + panel.to.at[j], 1, 3);
         }
-        simd::store_tile(acc, out, term.c.ld, panel.to);
+        tile<MR, NV>(rows.size(), a, 1, a_ld, panel.data, panel.ld, acc);
+        simd::store_tile(acc, c, ld, panel.to);
     }
 
-    /// A term's columns of a panel in a chunk of rows.
+    /// A term's columns of a panel in a chunk of rows. `a` is the copy of A's, or null: A itself is read.
     template <class Isa, int NV>
-    CHARRNN_INLINE void tiles(const OuterTerm<T>& term, const Panel<NV>& panel, Chunk& rows) const {
+    CHARRNN_INLINE void tiles(const OuterTerm<T>& term, const T* a, const Panel<NV>& panel,
+                              Chunk& rows) const {
         using V = typename Isa::template pack<T>;
-        simd::for_each_row_tile<simd::TileShape<Isa>::rows>(
-            term.a.cols, [&]<int MR>(std::size_t m)
-                             __attribute__((always_inline)) { block<MR, NV, V>(term, m, panel, rows); });
+        using H = Heights<Isa>;
+        constexpr std::size_t most = H::most;
+        const H heights(term.a.cols);
+        T* c = term.c.data + panel.v * V::size;
+        const bool copied = a != nullptr;
+        if (!copied) a = term.a.row(rows.first);
+        for (std::size_t i = 0; i < heights.tiles; ++i) {
+            T* const next = i + 1 < heights.tiles ? c + heights.of(i) * term.c.ld : c;
+            if (i < heights.higher)
+                block<most, NV, V>(c, term.c.ld, next, a, copied ? most : term.a.ld, panel, rows);
+            else
+                block<most - 1, NV, V>(c, term.c.ld, next, a, copied ? most - 1 : term.a.ld, panel, rows);
+            a += copied ? H::step : heights.of(i);
+            c = next;
+        }
     }
 
-    /// The vectors from `v` on, n of them, in a chunk of rows.
+    /// The vectors from `v` on, n of them, in a chunk of rows. `a` is the copy of A's, or null.
     template <class Isa>
-    CHARRNN_INLINE void columns_of_panel(std::size_t v, std::size_t n, Chunk& rows) const {
+    CHARRNN_INLINE void columns_of_panel(std::size_t v, std::size_t n, const T* a, Chunk& rows) const {
         using V = typename Isa::template pack<T>;
         constexpr int most = simd::TileShape<Isa>::vectors;
-        alignas(64) T copy[chunk * most * V::size];
-        Panel<most> panel{b.row(rows.first) + v * V::size, b.ld, v, simd::in_a_row<most, V>(n)};
-        if (packed || n < most) {
-            for (std::size_t r = rows.first; r < rows.last; ++r) {
-                V line[1][most];
-                simd::load_tile(line, b.row(r) + v * V::size, 0, panel.to);
-                simd::store_tile(line, copy + (r - rows.first) * most * V::size, 0,
-                                 simd::in_a_row<most, V>());
-            }
-            panel.data = copy;
-            panel.ld = most * V::size;
+        constexpr std::size_t ld = most * V::size;
+        const simd::Offsets<most> there = simd::in_a_row<most, V>(n);
+        V s[1][most];
+        simd::clear_tile(s);
+        if (sums != nullptr && rows.first > 0) simd::load_tile(s, sums + v * V::size, 0, there);
+        for (std::size_t r = 0; r < rows.size(); ++r) {
+            V line[1][most];
+            simd::load_tile(line, b.row(rows.first + r) + v * V::size, 0, there);
+            simd::store_tile(line, copies + r * ld, 0, simd::in_a_row<most, V>());
+            CHARRNN_UNROLL
+            for (int j = 0; j < most; ++j) s[0][j] = s[0][j] + line[0][j];
         }
+        if (sums != nullptr) simd::store_tile(s, sums + v * V::size, 0, there);
         for (const OuterTerm<T>& term : terms) {
             const Range wanted = wanted_of(term.wanted, v, n, most);
             if (simd::tile_width(wanted.last - wanted.first, most) == most)
-                tiles<Isa, most>(term, panel, rows);
+                tiles<Isa, most>(term, a, {copies, ld, v, there}, rows);
             else if (wanted.last > wanted.first)
-                tiles<Isa, most - 1>(term,
-                                     {panel.data + wanted.first * V::size, panel.ld, v + wanted.first,
+                tiles<Isa, most - 1>(term, a,
+                                     {copies + wanted.first * V::size, ld, v + wanted.first,
                                       simd::in_a_row<most - 1, V>(wanted.last - wanted.first)},
                                      rows);
+            if (a != nullptr) a += Heights<Isa>(term.a.cols).tiles * Heights<Isa>::step;
         }
-        if (sums == nullptr) return;
-        V s[1][most];
-        if (rows.first == 0)
-            simd::clear_tile(s);
-        else
-            simd::load_tile(s, sums + v * V::size, 0, panel.to);
-        const T* from = panel.data;
-        for (std::size_t r = rows.first; r < rows.last; ++r, from += panel.ld) {
-            CHARRNN_UNROLL
-            for (std::size_t j = 0; j < most; ++j) s[0][j] = s[0][j] + V::load(from + j * V::size);
-        }
-        simd::store_tile(s, sums + v * V::size, 0, panel.to);
     }
 
     /// Which of the n vectors of a panel, counted from its first, v. All, if a tile of the next smaller width does not
@@ -153,30 +207,38 @@ struct OuterKernel {
     template <class Isa>
     CHARRNN_INLINE void operator()(Isa) const {
         using V = typename Isa::template pack<T>;
+        using H = Heights<Isa>;
         constexpr std::size_t most = simd::TileShape<Isa>::vectors;
-        constexpr std::size_t height = simd::TileShape<Isa>::rows;
-        const std::size_t vectors = tiles_of(b.cols, V::size);
-        const auto [first, last] = outer_share(Isa::level, vectors, part);
+        const auto [first, last] = outer_share(Isa::level, tiles_of(b.cols, V::size), part);
         std::size_t depth = 0, tiles = 0;
+        bool cover_all = true;  // no tile reaches beyond A's columns
         for (const OuterTerm<T>& term : terms) {
             depth += term.a.cols;
-            tiles += tiles_of(term.a.cols, height);
+            tiles += H(term.a.cols).tiles;
+            cover_all = cover_all && term.a.cols >= H(term.a.cols).tiles * (H::most - 1);
         }
         const std::size_t group =
             std::max<std::size_t>(1, group_bytes / (std::max<std::size_t>(1, depth) * most * V::bytes)) *
             most;
         for (std::size_t g0 = first; g0 < last; g0 += group) {
             const std::size_t g1 = std::min(last, g0 + group);
+            // Four panels do not make up for the copy.
+            T* const a = g1 - g0 <= 4 * most && cover_all ? nullptr : copies + chunk * most * V::size;
             for (std::size_t r0 = 0; r0 == 0 || r0 < b.rows; r0 += chunk) {
                 const std::size_t r1 = std::min(b.rows, r0 + chunk);
                 const std::size_t next = std::min(chunk, b.rows - r1);
-                const std::size_t calls = tiles_of(g1 - g0, most) * tiles * tiles_of(r1 - r0, stretch);
                 Chunk rows{r0, r1, {}};
                 rows.next.add(b.slice(r1, next).columns(g0 * V::size, (g1 - g0) * V::size));
                 for (const OuterTerm<T>& term : terms) rows.next.add(term.a.slice(r1, next));
-                rows.next.spread(calls);
+                rows.next.spread(tiles_of(g1 - g0, most) * tiles);
+                T* to = a;
+                for (const OuterTerm<T>& term : terms) {
+                    if (a == nullptr) break;
+                    copy_a<Isa>(term.a, rows, to);
+                    to += H(term.a.cols).tiles * H::step;
+                }
                 for (std::size_t v = g0; v < g1; v += most)
-                    columns_of_panel<Isa>(v, std::min(most, g1 - v), rows);
+                    columns_of_panel<Isa>(v, std::min(most, g1 - v), a, rows);
             }
         }
     }
@@ -185,19 +247,22 @@ struct OuterKernel {
 }  // namespace detail
 
 /// C = A^T B, the sum over rows of outer products, for each of the terms, and sums = the column sums of B where not
-/// null; the share `part` of C's columns. A (R, M), B (R, N), C (M, N).
+/// null; the share `part` of C's columns. A (R, M), B (R, N), C (M, N) with room for outer_spare_rows more.
 template <class T, std::size_t Terms>
 void matmul_outer(Simd level, const std::array<OuterTerm<T>, Terms>& terms, View<const T> b,
                   T* sums = nullptr, Part part = {}) {
     static_assert(Terms <= 2, "FetchAhead has room for B and two more");
+    using Kernel = detail::OuterKernel<T>;
     const std::span<const OuterTerm<T>> all(terms);
     std::size_t depth = 0;
     for (const OuterTerm<T>& term : all) depth += term.a.cols;
     // Together, their columns of C would leave the second-level cache.
     const std::size_t at_once = depth > 512 ? 1 : Terms;
+    thread_local Buffer<T> copies;  // made once, and kept between windows
+    if (const std::size_t size = Kernel::copies_size(level, all); copies.size() < size) copies.resize(size);
     for (std::size_t i = 0; i < Terms; i += at_once)
-        simd::dispatch(level, detail::OuterKernel<T>{all.subspan(i, at_once), b, i == 0 ? sums : nullptr,
-                                                     part, depth >= 256});
+        simd::dispatch(level,
+                       Kernel{all.subspan(i, at_once), b, i == 0 ? sums : nullptr, part, copies.data()});
 }
 
 }  // namespace charrnn

@@ -125,7 +125,7 @@ class Dense {
             if (plan.ids) table_.resize(in_ * ld_);
             if (!plan.backward) return;
             if (!linear_) d_pre_.resize(rows * ld_);
-            d_w_.resize(in_ * ld_);
+            d_w_.resize((in_ + outer_spare_rows) * ld_);
             d_b_.resize(ld_);
             if (!plan.input_gradient) return;
             d_x_.resize(rows * x_ld_);

@@ -48,8 +48,8 @@ class GatedTape {
         carry_.resize(plan.extent.lanes * state_ld_);
         wh_back_ = PackedMatrix<T>(level_, hidden_order_.size() * unit_, plain_columns(width_, unit_),
                                    matmul_panel(level_), Shape::hidden_stripes);
-        d_wi_.resize(in_ * gate_ld_);
-        d_wh_.resize(width_ * gate_ld_);
+        d_wi_.resize((in_ + outer_spare_rows) * gate_ld_);
+        d_wh_.resize((width_ + outer_spare_rows) * gate_ld_);
         d_b_.resize(gate_columns_in_all);
         if (!plan.input_gradient) return;
         d_x_ld_ = row_stride<T>(in_);
