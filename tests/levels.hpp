@@ -11,7 +11,7 @@ namespace charrnn::test {
 
 inline std::vector<Simd> levels() {
     std::vector<Simd> list;
-    for (const Simd level : {Simd::baseline, Simd::avx2, Simd::avx512})
+    for (const Simd level : {Simd::baseline, Simd::avx2, Simd::avx512, Simd::amx})
         if (level <= simd::detect()) list.push_back(level);
     return list;
 }

@@ -93,6 +93,41 @@ TEST_CASE("matmul: weights that are fetched ahead, since no cache holds them, ar
     }
 }
 
+TEST_CASE_TEMPLATE("matmul: what stands behind a row's inner extent does not count", T, float, double) {
+    for (const Simd level : test::levels())
+        for (const std::size_t k : {1U, 15U, 17U, 33U, 49U}) {
+            Array<T> a(5, k, 1);
+            for (std::size_t i = 0; i < a.rows; ++i)
+                for (std::size_t j = k; j < a.ld; ++j) a.data[i * a.ld + j] = static_cast<T>(NAN);
+            const Array<T> b(k, 21, 2);
+            Array<T> c(5, 21, 3);
+            matmul<T>(read_rows(a), pack(level, b.read()), all_rows(c));
+            for (std::size_t j = 0; j < 21; ++j) CHECK(std::isfinite(c(4, j)));
+        }
+}
+
+TEST_CASE("matmul: the matrix unit's sums are as near to the exact ones as those of vectors of floats") {
+    if (simd::detect() < Simd::amx) return;
+    for (const std::size_t k : {1U, 16U, 128U, 2500U}) {
+        const Array<float> a(40, k, 1), b(k, 48, 2);
+        const auto error = [&](Simd level) {  // the root of the mean square
+            Array<float> c(40, 48, 3);
+            matmul<float>(read_rows(a), pack(level, b.read()), all_rows(c));
+            double sum = 0;
+            for (std::size_t i = 0; i < c.rows; ++i)
+                for (std::size_t j = 0; j < c.cols; ++j) {
+                    double want = 0;
+                    for (std::size_t p = 0; p < k; ++p) want += static_cast<double>(a(i, p)) * b(p, j);
+                    sum += (c(i, j) - want) * (c(i, j) - want);
+                }
+            return std::sqrt(sum / static_cast<double>(c.rows * c.cols));
+        };
+        const double on_tiles = error(Simd::amx), in_vectors = error(Simd::avx512);
+        MESSAGE("inner extent " << k << ": error " << on_tiles << ", of vectors " << in_vectors);
+        CHECK(on_tiles < 2 * in_vectors);
+    }
+}
+
 TEST_CASE("matmul: an empty inner extent gives the bias, or zero") {
     for (const Simd level : test::levels()) {
         const Array<float> a(3, 0, 1), b(0, 5, 2), bias(1, 5, 3);

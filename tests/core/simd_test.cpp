@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include <charrnn/core/packed_matrix.hpp>
 #include "levels.hpp"
 
 namespace simd_test {
@@ -113,11 +114,24 @@ TEST_CASE("simd: the level in use is one that the processor has") {
 }
 
 TEST_CASE("simd: instruction sets have the names that people write") {
+    CHECK(name(Simd::amx) == "AVX-512 and AMX");
     CHECK(name(Simd::avx512) == "AVX-512");
     CHECK(name(Simd::avx2) == "AVX2");
 #if defined(__x86_64__)
     CHECK(name(Simd::baseline) == "SSE2");
 #endif
+}
+
+TEST_CASE("simd: the matrix unit is for training on a strip of lanes or more, in float") {
+    if (simd::detect() < Simd::amx) return;
+    const test::UseLevel use(Simd::amx);
+    const auto level = [](std::size_t lanes, bool backward) {
+        return product_level<float>({.extent = {1, lanes}, .backward = backward});
+    };
+    CHECK(level(16, true) == Simd::amx);
+    CHECK(level(15, true) == Simd::avx512);
+    CHECK(level(16, false) == Simd::avx512);
+    CHECK(product_level<double>({.extent = {1, 16}, .backward = true}) == Simd::avx512);
 }
 
 }  // namespace simd_test

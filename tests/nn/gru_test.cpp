@@ -23,7 +23,7 @@ template <class C, class T>
 void check_against_loops(double tolerance, const std::vector<Simd>& levels) {
     Random random(3);
     for (const auto& [d, h] : {std::pair<std::size_t, std::size_t>{1, 1}, {5, 16}, {33, 17}, {6, 40}})
-        for (const std::size_t lanes : {1U, 3U, 14U})
+        for (const std::size_t lanes : {1U, 3U, 14U, 18U})
             for (const std::size_t truncate : {0U, 2U})
                 for (const bool ids : {false, true}) {
                     const std::size_t D = d, H = h;  // clang 14 captures no binding

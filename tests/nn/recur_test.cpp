@@ -186,18 +186,32 @@ TEST_CASE_TEMPLATE("recur: ids and one-hot rows give the same bits", T, float, d
     CHECK(ids == rows);
 }
 
+TEST_CASE("recur: on the matrix unit too, but for the last bits of what is added over a window") {
+    const Case<LSTMCell, float> c({17, 21}, 4, 18, true);
+    naive::Arrays ids = c.run({.ids = true}), rows = c.run({.ids = false});
+    for (const char* array : {"y", "after.0", "after.1", "before.0", "before.1", "Wh", "b"})
+        CHECK(ids.at(array) == rows.at(array));
+    rows.erase("x");
+    CHECK(test::worst(ids, rows) < 1e-6);
+}
+
 TEST_CASE_TEMPLATE("recur: the lanes do not touch each other", T, float, double) {
-    Case<LSTMCell, T> c({5, 7}, 4, 3, false);
-    const naive::Arrays before = c.run({});
-    for (std::size_t t = 0; t < 4; ++t)
-        for (std::size_t i = 0; i < 5; ++i) c.window.x[(t * 3 + 1) * 5 + i] = NAN;
-    const naive::Arrays after = c.run({});
-    for (std::size_t t = 0; t < 4; ++t)
-        for (std::size_t j = 0; j < 7; ++j) {
-            CHECK(after.at("y")[(t * 3 + 0) * 7 + j] == before.at("y")[(t * 3 + 0) * 7 + j]);
-            CHECK(after.at("y")[(t * 3 + 2) * 7 + j] == before.at("y")[(t * 3 + 2) * 7 + j]);
-            CHECK(std::isnan(after.at("y")[(t * 3 + 1) * 7 + j]));
-        }
+    for (const std::size_t lanes : {3U, 18U}) {
+        Case<LSTMCell, T> c({5, 7}, 4, lanes, false);
+        const naive::Arrays before = c.run({});
+        for (std::size_t t = 0; t < 4; ++t)
+            for (std::size_t i = 0; i < 5; ++i) c.window.x[(t * lanes + 1) * 5 + i] = NAN;
+        const naive::Arrays after = c.run({});
+        for (std::size_t t = 0; t < 4; ++t)
+            for (std::size_t n = 0; n < lanes; ++n)
+                for (std::size_t j = 0; j < 7; ++j) {
+                    const std::size_t at = (t * lanes + n) * 7 + j;
+                    if (n == 1)
+                        CHECK(std::isnan(after.at("y")[at]));
+                    else
+                        CHECK(after.at("y")[at] == before.at("y")[at]);
+                }
+    }
 }
 
 TEST_CASE("recur: prints as it is written, and knows its sizes") {

@@ -6,10 +6,13 @@
 #include <cstddef>
 #include <cstring>
 #include <span>
+#include <type_traits>
 
 #include <charrnn/core/buffer.hpp>
 #include <charrnn/core/fetch_ahead.hpp>
 #include <charrnn/core/matmul.hpp>
+#include <charrnn/core/outer_on_tiles.hpp>
+#include <charrnn/core/outer_term.hpp>
 #include <charrnn/core/simd.hpp>
 #include <charrnn/core/tile.hpp>
 #include <charrnn/core/view.hpp>
@@ -25,15 +28,6 @@ inline Range outer_share(Simd level, std::size_t vectors, Part part) {
     const std::size_t panels = tiles_of(vectors, most);
     return {std::min(vectors, part.begin(panels) * most), std::min(vectors, part.end(panels) * most)};
 }
-
-/// One of the matrices A that are multiplied with the same B, and where its product goes.
-template <class T>
-struct OuterTerm {
-    View<const T> a;  ///< (R, M)
-    View<T> c;        ///< (M, N)
-    /// The vectors of C's rows that are wanted. The others may be written or not, whichever is quicker.
-    Stripes wanted = {};
-};
 
 /// How many rows more than A has columns each C must have room for: tiles may reach beyond the last one.
 constexpr std::size_t outer_spare_rows = 4;
@@ -258,6 +252,17 @@ void matmul_outer(Simd level, const std::array<OuterTerm<T>, Terms>& terms, View
     for (const OuterTerm<T>& term : all) depth += term.a.cols;
     // Together, their columns of C would leave the second-level cache.
     const std::size_t at_once = depth > 512 ? 1 : Terms;
+    if constexpr (std::is_same_v<T, float>) {
+        if (level == Simd::amx) {
+            const Range share = outer_share(level, tiles_of(b.cols, amx::Vector::size), part);
+            for (std::size_t i = 0; i < Terms; i += at_once) {
+                const auto some = all.subspan(i, at_once);
+                amx::run(detail::OuterOnTiles{some, b, i == 0 ? sums : nullptr, share,
+                                              amx::room(detail::OuterOnTiles::room_size(some, share))});
+            }
+            return;
+        }
+    }
     thread_local Buffer<T> copies;  // made once, and kept between windows
     if (const std::size_t size = Kernel::copies_size(level, all); copies.size() < size) copies.resize(size);
     for (std::size_t i = 0; i < Terms; i += at_once)

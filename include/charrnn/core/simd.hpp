@@ -7,6 +7,11 @@
 #include <cstring>
 #include <string_view>
 
+#if defined(__x86_64__) && defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 /// @file
 /// Vectors of the processor, and the choice among its instruction sets while the program runs.
 ///
@@ -36,12 +41,15 @@
 
 namespace charrnn {
 
-/// The instruction sets that kernels are compiled for.
-enum class Simd { baseline, avx2, avx512 };
+/// The instruction sets that kernels are compiled for; the last is AVX-512 with a matrix unit for products of floats (see
+/// amx.hpp).
+enum class Simd { baseline, avx2, avx512, amx };
 
 /// The name of an instruction set as people write it.
 inline std::string_view name(Simd simd) {
     switch (simd) {
+        case Simd::amx:
+            return "AVX-512 and AMX";
         case Simd::avx512:
             return "AVX-512";
         case Simd::avx2:
@@ -170,20 +178,42 @@ using Avx2 = Isa<Simd::avx2, 32, 16>;
 using Avx512 = Isa<Simd::avx512, 64, 32>;
 
 /// Vector width in bytes.
-constexpr std::size_t width(Simd level) { return level == Simd::avx512 ? 64 : level == Simd::avx2 ? 32 : 16; }
+constexpr std::size_t width(Simd level) { return level >= Simd::avx512 ? 64 : level == Simd::avx2 ? 32 : 16; }
+
+namespace detail {
+
+/// Whether the processor, which has AVX-512, has a matrix unit, and the system lets this process use it. Source: Linux,
+/// Documentation/arch/x86/xstate.rst
+inline bool detect_amx() {
+#if defined(__x86_64__) && defined(__linux__)
+    // A processor with AVX-512 has leaf 7. <cpuid.h> of clang 14 does not compile with -masm=intel.
+    unsigned a = 7, b = 0, c = 0, d = 0;
+    __asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+    constexpr unsigned bf16 = 1U << 22U, tiles = 1U << 24U;
+    if ((d & (bf16 | tiles)) != (bf16 | tiles)) return false;
+    constexpr long request_permission = 0x1023, tile_data = 18;
+    return ::syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+#else
+    return false;
+#endif
+}
+
+}  // namespace detail
 
 /// The widest instruction set that this processor has.
 inline Simd detect() {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw"))
-        return Simd::avx512;
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw")) {
+        static const bool amx = detail::detect_amx();
+        return amx ? Simd::amx : Simd::avx512;
+    }
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Simd::avx2;
 #endif
     return Simd::baseline;
 }
 
-/// The instruction set in use: the widest one, or what CHARRNN_SIMD=sse2|avx2|avx512 asks for where the
+/// The instruction set in use: the widest one, or what CHARRNN_SIMD=sse2|avx2|avx512|amx asks for where the
 /// processor has it. Settable, so that tests can compare; set it before any model is at work.
 inline Simd& level() {
     static Simd chosen = [] {
@@ -193,6 +223,7 @@ inline Simd& level() {
         const std::string_view w(wish);
         if (w == "sse2" || w == "baseline") return Simd::baseline;
         if (w == "avx2") return std::min(widest, Simd::avx2);
+        if (w == "avx512") return std::min(widest, Simd::avx512);
         return widest;
     }();
     return chosen;
@@ -222,7 +253,7 @@ template <class Kernel>
 template <class Kernel>
 inline void dispatch(Simd at, const Kernel& kernel) {
 #if defined(__x86_64__)
-    if (at == Simd::avx512) return detail::run_avx512(kernel);
+    if (at >= Simd::avx512) return detail::run_avx512(kernel);
     if (at == Simd::avx2) return detail::run_avx2(kernel);
 #endif
     (void)at;

@@ -112,7 +112,7 @@ class Dense {
     class Tape {
       public:
         Tape(const Dense& layer, const Plan& plan)
-            : plan_(plan), in_(layer.in_size()), out_(layer.out_size()), level_(simd::level()) {
+            : plan_(plan), in_(layer.in_size()), out_(layer.out_size()), level_(product_level<T>(plan)) {
             const std::size_t unit = simd::width(level_) / sizeof(T);
             const std::size_t rows = plan.extent.rows();
             ld_ = row_stride<T>(out_);

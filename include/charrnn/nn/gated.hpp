@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <type_traits>
 #include <vector>
 
 #include <charrnn/core/buffer.hpp>
@@ -26,7 +27,7 @@ class GatedTape {
 
   public:
     GatedTape(const Cell& cell, const Plan& plan) : plan_(plan), in_(cell.in), width_(cell.out) {
-        level_ = simd::level();
+        level_ = product_level<T>(plan);
         unit_ = simd::width(level_) / sizeof(T);
         padded_ = round_up(width_, unit_ * Shape::blocks);
         const std::size_t gate_columns_in_all = padded_ * Shape::gates;
@@ -94,16 +95,16 @@ class GatedTape {
             if (!plan_.ids && t % block == 0) {
                 const std::size_t n = std::min(block, steps - t);
                 matmul<T>(Rows<const T>::of(x.dense.data, x.dense.ld, n_lanes(), lanes, t, n), wi_,
-                          Rows<T>::of(gates_.data(), gate_ld_, n_lanes(), lanes, t, n), bias_.data());
+                          Rows<T>::of(gates_.data(), gate_ld_, n_lanes(), lanes, t, n),
+                          wi_.on_tiles() ? nullptr : bias_.data());
             }
             const std::size_t row = t * n_lanes() + lanes.first;
             T* gates = gates_.data() + row * gate_ld_;
             if (context.begins != nullptr) keep_previous(context.begins + row, row, lanes.count);
-            simd::dispatch(level_, GateStep<Cell, T>{cell, wh_, width_, padded_, lanes.count,
-                                                     plan_.ids ? x.ids + row : nullptr,
-                                                     plan_.ids ? table_.data() : gates, gate_ld_,
-                                                     bias_.data(), before(context) + row * state_ld_,
-                                                     state_row(row + n_lanes()), state_ld_, gates, gate_ld_});
+            step(GateStep<Cell, T>{cell, wh_, width_, padded_, lanes.count, plan_.ids ? x.ids + row : nullptr,
+                                   plan_.ids ? table_.data() : gates, gate_ld_, bias_.data(),
+                                   before(context) + row * state_ld_, state_row(row + n_lanes()), state_ld_,
+                                   gates, gate_ld_});
         }
     }
 
@@ -197,6 +198,16 @@ class GatedTape {
     T* state_row(std::size_t row) { return state_.data() + row * state_ld_; }
     [[nodiscard]] const T* before(const Context& context) const {
         return context.begins != nullptr ? previous_.data() : state_.data();
+    }
+    static void step(const GateStep<Cell, T>& kernel) {
+        if constexpr (std::is_same_v<T, float>) {
+            using OnTiles = GateStepOnTiles<Cell>;
+            if (kernel.wh.on_tiles()) {
+                amx::run(OnTiles{kernel, amx::room(OnTiles::room_size(kernel.count, kernel.width))});
+                return;
+            }
+        }
+        simd::dispatch(kernel.wh.level(), kernel);
     }
     static View<const T> view(const Matrix<T>& m) { return {m.data(), m.shape(0), m.shape(1)}; }
 

@@ -1,0 +1,227 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <type_traits>
+#include <vector>
+
+#include <charrnn/core/amx.hpp>
+#include <charrnn/core/buffer.hpp>
+#include <charrnn/core/fetch_ahead.hpp>
+#include <charrnn/core/simd.hpp>
+#include <charrnn/core/tile.hpp>
+#include <charrnn/core/view.hpp>
+
+/// @file
+/// Weights as the products read them, and the rows that they meet.
+
+namespace charrnn {
+
+/// The instruction set for a plan's products. The matrix unit makes those of training on a strip of lanes or more: fewer
+/// are faster without it, and what only goes forward gives the same bits for any number of lanes.
+template <class T>
+Simd product_level(const Plan& plan) {
+    const bool pays = std::is_same_v<T, float> && plan.backward && plan.extent.lanes >= amx::strip;
+    return pays ? simd::level() : std::min(simd::level(), Simd::avx512);
+}
+
+/// From first to before last.
+struct Range {
+    std::size_t first = 0;  ///< the first
+    std::size_t last = 0;   ///< the one behind the last
+};
+
+/// Where the columns of one vector come from: `count` columns from `first`; the rest of the vector is zero.
+struct ColumnRun {
+    std::size_t first = 0;  ///< the first column
+    std::size_t count = 0;  ///< how many
+};
+
+/// Copy `count` scalars, at most a vector of the widest kind, which is the usual number.
+template <class T>
+inline void copy_run(const T* from, std::size_t count, T* to) {
+    if (count == 64 / sizeof(T))
+        std::memcpy(to, from, 64);
+    else
+        std::copy_n(from, count, to);
+}
+
+/// Some of a row's vectors: of each `period` the `count` from `first` on. If nothing is said, all.
+struct Stripes {
+    std::size_t first = 0;   ///< in a period
+    std::size_t count = 1;   ///< of a period
+    std::size_t period = 1;  ///< vectors
+
+    /// Whether nothing is left out.
+    [[nodiscard]] constexpr bool all() const { return count == period; }
+    /// The i-th of them.
+    [[nodiscard]] constexpr std::size_t operator()(std::size_t i) const {
+        return i / count * period + first + i % count;
+    }
+};
+
+/// n columns in their own order, cut into vectors of `unit`.
+inline std::vector<ColumnRun> plain_columns(std::size_t n, std::size_t unit) {
+    std::vector<ColumnRun> runs;
+    for (std::size_t c = 0; c < n; c += unit) runs.push_back({c, std::min(unit, n - c)});
+    return runs;
+}
+
+/// A matrix of weights (K, columns) as the kernels read it: panels of a few vectors of columns, in a panel row k
+/// after row k; the last panel is filled with zeros as far as its tiles reach. For the matrix unit: strips, see amx.hpp.
+/// The columns may be taken in another order than the canonical one, and padded with zeros. In a product C = A B it may
+/// meet some vectors of A's rows only, and make some of C's.
+template <class T>
+class PackedMatrix {
+  public:
+    PackedMatrix() = default;
+    /// Room for `depth` rows of the given columns, `panel` vectors to a panel; `from`: what its rows meet in a row of
+    /// A (if not all: whole vectors), `to`: what its columns make in a row of C.
+    PackedMatrix(Simd level, std::size_t depth, std::vector<ColumnRun> columns, std::size_t panel,
+                 Stripes from = {}, Stripes to = {})
+        : level_(level),
+          unit_(simd::width(level) / sizeof(T)),
+          depth_(depth),
+          panel_(std::max<std::size_t>(1, panel)),
+          from_(from),
+          to_(to),
+          columns_(std::move(columns)),
+          data_(on_tiles() ? vectors() * amx::strip_size(depth) : depth * width() * unit_) {}
+
+    /// The instruction set that it is packed for.
+    [[nodiscard]] Simd level() const { return level_; }
+    /// Whether it is packed for the matrix unit.
+    [[nodiscard]] bool on_tiles() const { return std::is_same_v<T, float> && level_ == Simd::amx; }
+    [[nodiscard]] std::size_t unit() const { return unit_; }    ///< scalars in a vector
+    [[nodiscard]] std::size_t depth() const { return depth_; }  ///< K
+    [[nodiscard]] std::size_t panel() const { return panel_; }  ///< vectors in a panel
+    /// Vectors in a row.
+    [[nodiscard]] std::size_t vectors() const { return columns_.size(); }
+    /// Columns, with those that fill the last vector.
+    [[nodiscard]] const std::vector<ColumnRun>& columns() const { return columns_; }
+    /// So many of its rows a tile takes at once: they meet scalars of A side by side, and nothing is fetched meanwhile.
+    [[nodiscard]] std::size_t stretch() const {
+        if (!from_.all()) return from_.count * unit_;
+        return is_large() ? detail::FetchAhead::stretch : std::max<std::size_t>(1, depth_);
+    }
+    /// How many scalars of A lie between those of two stretches.
+    [[nodiscard]] std::size_t gap() const { return (from_.period - from_.count) * unit_; }
+    /// The scalar of A's rows that row k meets, where a stretch begins.
+    [[nodiscard]] std::size_t from(std::size_t k) const {
+        return from_.first * unit_ + k + k / stretch() * gap();
+    }
+    /// The scalar of C's rows where the product with vector v goes.
+    [[nodiscard]] std::size_t to(std::size_t v) const { return to_(v) * unit_; }
+    /// Where the panel that begins at vector v (a multiple of panel()) stands.
+    [[nodiscard]] const T* at(std::size_t v) const { return data_.data() + v * unit_ * depth_; }
+    /// Whether it may not stay in the second-level cache.
+    [[nodiscard]] bool is_large() const { return data_.size() * sizeof(T) > std::size_t{1} << 20U; }
+    /// Where the strip of vector v stands, if packed for the matrix unit.
+    [[nodiscard]] const T* strip(std::size_t v) const { return data_.data() + v * amx::strip_size(depth_); }
+
+    /// Let `next` fetch rows [k0, k1) of the panel that begins at vector v during so many calls, if the matrix is too
+    /// large to stay in the second-level cache.
+    void fetch_ahead(detail::FetchAhead& next, std::size_t v, std::size_t k0, std::size_t k1,
+                     std::size_t calls) const {
+        if (!is_large()) return;
+        const std::size_t row = row_of(v) * unit_;
+        next.add(View<const T>(at(v) + k0 * row, 1, (k1 - k0) * row));
+        next.spread(calls);
+    }
+
+    /// Take over `source` (K, columns), or this part's share of its columns.
+    void pack(View<const T> source, Part part = {}) {
+        each_vector(part, [&](const ColumnRun& run, T* out, std::size_t step) {
+            for (std::size_t k = 0; k < depth_; ++k, out += step) {
+                copy_run(source.row(k) + run.first, run.count, out);
+                for (std::size_t j = run.count; j < unit_; ++j) out[j] = T(0);
+            }
+        });
+    }
+
+    /// Take over the transpose of `source` (columns, .): row k of this matrix is the column of `source` that
+    /// `order` names for k, a zero row where it names none.
+    void pack_transposed(View<const T> source, const std::vector<ColumnRun>& order, Part part = {}) {
+        each_vector(part, [&](const ColumnRun& run, T* out, std::size_t step) {
+            for (const ColumnRun& from : order) {
+                if (run.count < unit_ || from.count < unit_)
+                    for (std::size_t k = 0; k < unit_; ++k) std::fill_n(out + k * step, unit_, T(0));
+                // Along the source's rows: a column's elements lie in as many lines, far apart.
+                for (std::size_t j = 0; j < run.count; ++j) {
+                    const T* in = source.row(run.first + j) + from.first;
+                    for (std::size_t k = 0; k < from.count; ++k) out[k * step + j] = in[k];
+                }
+                out += unit_ * step;
+            }
+        });
+    }
+
+  private:
+    /// Vectors in a row of the panel that begins at vector v.
+    [[nodiscard]] std::size_t row_of(std::size_t v) const {
+        return v < columns_.size() ? simd::tile_width(columns_.size() - v, panel_) : 0;
+    }
+    /// Vectors in a row of all panels.
+    [[nodiscard]] std::size_t width() const {
+        const std::size_t whole = columns_.size() / panel_ * panel_;
+        return whole + row_of(whole);
+    }
+    template <class F>
+    void each_vector(Part part, const F& f) {
+        if (depth_ == 0) return;
+        const std::size_t n = columns_.size();
+        if constexpr (std::is_same_v<T, float>) {
+            if (on_tiles()) {
+                float* const rows = amx::room(depth_ * unit_);
+                for (std::size_t v = part.begin(n); v < part.end(n); ++v) {
+                    f(columns_[v], rows, unit_);
+                    amx::run(amx::CutColumns{rows, unit_, depth_, unit_,
+                                             data_.data() + v * amx::strip_size(depth_)});
+                }
+                return;
+            }
+        }
+        for (std::size_t v = part.begin(n); v < part.end(n); ++v) {
+            const std::size_t first = v / panel_ * panel_;
+            f(columns_[v], data_.data() + first * unit_ * depth_ + (v - first) * unit_,
+              row_of(first) * unit_);
+        }
+    }
+
+    Simd level_ = Simd::baseline;
+    std::size_t unit_ = 0;
+    std::size_t depth_ = 0;
+    std::size_t panel_ = 1;
+    Stripes from_, to_;
+    std::vector<ColumnRun> columns_;
+    Buffer<T> data_;
+};
+
+/// Some lanes of a window's rows: `steps` blocks of `count` rows.
+template <class T>
+struct Rows {
+    T* data = nullptr;          ///< the first row
+    std::size_t ld = 0;         ///< from a row to the next
+    std::size_t count = 0;      ///< rows in a block
+    std::size_t steps = 1;      ///< blocks
+    std::size_t step_size = 0;  ///< from a block to the next
+
+    /// `n` blocks from block t on, or as many as there are.
+    [[nodiscard]] Rows part(std::size_t t, std::size_t n) const {
+        return {data + t * step_size, ld, count, std::min(n, steps - t), step_size};
+    }
+
+    /// The rows of `lanes` at step t of an array of N lanes a step, or at `steps` steps from t on.
+    static Rows of(T* base, std::size_t ld, std::size_t lanes_in_all, Lanes lanes, std::size_t t,
+                   std::size_t steps = 1) {
+        Rows r{base + (t * lanes_in_all + lanes.first) * ld, ld, lanes.count, steps, lanes_in_all * ld};
+        if (lanes.count == lanes_in_all) {  // the blocks follow each other: one large block tiles better
+            r.count *= steps;
+            r.steps = 1;
+        }
+        return r;
+    }
+};
+
+}  // namespace charrnn
