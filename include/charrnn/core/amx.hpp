@@ -23,7 +23,7 @@
 /// Source: Intel, Architecture Instruction Set Extensions Programming Reference, chapter 3 (tiles); Henry, Tang and Heinecke
 /// 2019, Leveraging the bfloat16 artificial intelligence datatype for higher-precision computations (three parts).
 
-namespace charrnn::amx {
+namespace charrnn::detail::amx {
 
 constexpr std::size_t strip = 16;       ///< rows of A or columns of B
 constexpr std::size_t step = 32;        ///< of the inner extent
@@ -230,4 +230,4 @@ struct CutColumns {
     }
 };
 
-}  // namespace charrnn::amx
+}  // namespace charrnn::detail::amx

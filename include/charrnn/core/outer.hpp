@@ -254,11 +254,12 @@ void matmul_outer(Simd level, const std::array<OuterTerm<T>, Terms>& terms, View
     const std::size_t at_once = depth > 512 ? 1 : Terms;
     if constexpr (std::is_same_v<T, float>) {
         if (level == Simd::amx) {
-            const Range share = outer_share(level, tiles_of(b.cols, amx::Vector::size), part);
+            const Range share = outer_share(level, tiles_of(b.cols, detail::amx::Vector::size), part);
             for (std::size_t i = 0; i < Terms; i += at_once) {
                 const auto some = all.subspan(i, at_once);
-                amx::run(detail::OuterOnTiles{some, b, i == 0 ? sums : nullptr, share,
-                                              amx::room(detail::OuterOnTiles::room_size(some, share))});
+                detail::amx::run(
+                    detail::OuterOnTiles{some, b, i == 0 ? sums : nullptr, share,
+                                         detail::amx::room(detail::OuterOnTiles::room_size(some, share))});
             }
             return;
         }

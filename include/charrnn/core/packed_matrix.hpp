@@ -22,7 +22,7 @@ namespace charrnn {
 /// are faster without it, and what only goes forward gives the same bits for any number of lanes.
 template <class T>
 Simd product_level(const Plan& plan) {
-    const bool pays = std::is_same_v<T, float> && plan.backward && plan.extent.lanes >= amx::strip;
+    const bool pays = std::is_same_v<T, float> && plan.backward && plan.extent.lanes >= detail::amx::strip;
     return pays ? simd::level() : std::min(simd::level(), Simd::avx512);
 }
 
@@ -87,7 +87,7 @@ class PackedMatrix {
           from_(from),
           to_(to),
           columns_(std::move(columns)),
-          data_(on_tiles() ? vectors() * amx::strip_size(depth) : depth * width() * unit_) {}
+          data_(on_tiles() ? vectors() * detail::amx::strip_size(depth) : depth * width() * unit_) {}
 
     /// The instruction set that it is packed for.
     [[nodiscard]] Simd level() const { return level_; }
@@ -118,7 +118,9 @@ class PackedMatrix {
     /// Whether it may not stay in the second-level cache.
     [[nodiscard]] bool is_large() const { return data_.size() * sizeof(T) > std::size_t{1} << 20U; }
     /// Where the strip of vector v stands, if packed for the matrix unit.
-    [[nodiscard]] const T* strip(std::size_t v) const { return data_.data() + v * amx::strip_size(depth_); }
+    [[nodiscard]] const T* strip(std::size_t v) const {
+        return data_.data() + v * detail::amx::strip_size(depth_);
+    }
 
     /// Let `next` fetch rows [k0, k1) of the panel that begins at vector v during so many calls, if the matrix is too
     /// large to stay in the second-level cache.
@@ -173,11 +175,11 @@ class PackedMatrix {
         const std::size_t n = columns_.size();
         if constexpr (std::is_same_v<T, float>) {
             if (on_tiles()) {
-                float* const rows = amx::room(depth_ * unit_);
+                float* const rows = detail::amx::room(depth_ * unit_);
                 for (std::size_t v = part.begin(n); v < part.end(n); ++v) {
                     f(columns_[v], rows, unit_);
-                    amx::run(amx::CutColumns{rows, unit_, depth_, unit_,
-                                             data_.data() + v * amx::strip_size(depth_)});
+                    detail::amx::run(detail::amx::CutColumns{
+                        rows, unit_, depth_, unit_, data_.data() + v * detail::amx::strip_size(depth_)});
                 }
                 return;
             }
