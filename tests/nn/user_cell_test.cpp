@@ -210,6 +210,23 @@ TEST_CASE("user's cell: gated, the same bits whatever the groups of lanes and th
             CHECK(test::run_layer<double>(layer, w, {false, groups, parts}) == one);
 }
 
+TEST_CASE_TEMPLATE("user's cell: gated, in floats gives what it gives in double", C, MinimalGatedUnit,
+                   Pooling) {
+    Random random(1);
+    const Recur<C, float> layer(C{17, 33}, random);
+    for (const std::size_t lanes : {3U, 18U})
+        for (const bool ids : {false, true}) {
+            const naive::Window w = test::random_window(5, lanes, 17, 33, 1, ids, random);
+            const naive::Arrays want =
+                test::run_layer<double>(layer.template cast<double>(), w, {.ids = ids});
+            for (const Simd level : test::levels()) {
+                const test::UseLevel use(level);
+                CAPTURE(name(level));
+                CHECK(test::worst(test::run_layer<float>(layer, w, {.ids = ids, .groups = 2}), want) < 1e-4);
+            }
+        }
+}
+
 TEST_CASE("user's cell: a step of its own agrees with plain loops, documents that begin inside included") {
     Random random(1);
     Recur<PlainStep, double> layer(PlainStep{6, 9}, random);
