@@ -106,7 +106,7 @@ TEST_CASE_TEMPLATE("matmul: what stands behind a row's inner extent does not cou
         }
 }
 
-TEST_CASE("matmul: the matrix unit's sums are as near to the exact ones as those of vectors of floats") {
+TEST_CASE("matmul: the matrix unit's sums are nearer to the exact ones than those of vectors of floats") {
     if (simd::detect() < Simd::amx) return;
     for (const std::size_t k : {1U, 16U, 128U, 2500U}) {
         const Array<float> a(40, k, 1), b(k, 48, 2);
@@ -124,7 +124,7 @@ TEST_CASE("matmul: the matrix unit's sums are as near to the exact ones as those
         };
         const double on_tiles = error(Simd::amx), in_vectors = error(Simd::avx512);
         MESSAGE("inner extent " << k << ": error " << on_tiles << ", of vectors " << in_vectors);
-        CHECK(on_tiles < 2 * in_vectors);
+        CHECK(on_tiles < (k == 1 ? 1.1 : 0.7) * in_vectors);
     }
 }
 
