@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -150,6 +149,14 @@ CHARRNN_INLINE void multiply() {
 /// A product that nobody reads, where no sums are in the registers. Without one for some thousand cycles the unit falls
 /// asleep, and takes as long to wake up: what stands between blocks calls this once in a few hundred.
 CHARRNN_INLINE void stay_awake() { multiply<0, 4, 6>(); }
+
+/// Call the operator() of f with 2 as template argument and the first of each pair of n strips, and with 1 for one that is
+/// left.
+template <class F>
+CHARRNN_INLINE void for_each_pair(std::size_t n, const F& f) {
+    for (std::size_t i = 0; i + 1 < n; i += 2) f.template operator()<2>(i);
+    if (n % 2 == 1) f.template operator()<1>(n - 1);
+}
 
 /// A block of C: one or two strips of rows by two vectors.
 template <int Strips>

@@ -88,11 +88,9 @@ struct MatmulOnTiles {
                 cut_rows(a.data + t * a.step_size + m * a.ld, a.ld, rows[i].rows, *b, parts + i * size);
             }
             for (std::size_t v = 0; v < b->vectors(); v += 2)
-                for (std::size_t i = 0; i < n; i += 2)
-                    if (i + 1 < n)
-                        block<2>(rows + i, v, registers);
-                    else
-                        block<1>(rows + i, v, registers);
+                amx::for_each_pair(
+                    n, [&]<int Strips>(std::size_t i)
+                           __attribute__((always_inline)) { block<Strips>(rows + i, v, registers); });
         }
     }
 };

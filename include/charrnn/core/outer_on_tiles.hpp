@@ -8,7 +8,6 @@
 #include <charrnn/core/amx.hpp>
 #include <charrnn/core/buffer.hpp>
 #include <charrnn/core/fetch_ahead.hpp>
-#include <charrnn/core/matmul_on_tiles.hpp>
 #include <charrnn/core/outer_term.hpp>
 #include <charrnn/core/packed_matrix.hpp>
 #include <charrnn/core/simd.hpp>
@@ -196,15 +195,14 @@ struct OuterOnTiles {
                 }
                 at.next.spread(pairs * tiles_of(g1 - g0, 2));
                 float* c = at.c;
-                for (const OuterTerm<float>& term : terms)
-                    for (std::size_t m = 0; m < term.a.cols; m += 2 * amx::strip) {
-                        const bool two = m + amx::strip < term.a.cols;
-                        if (two)
-                            strips<2>(term, m, c, registers, at);
-                        else
-                            strips<1>(term, m, c, registers, at);
-                        c += (two ? 2 : 1) * at.strip_of_c();
-                    }
+                for (const OuterTerm<float>& term : terms) {
+                    const std::size_t n = tiles_of(term.a.cols, amx::strip);
+                    amx::for_each_pair(
+                        n, [&]<int Strips>(std::size_t i) __attribute__((always_inline)) {
+                            strips<Strips>(term, i * amx::strip, c + i * at.strip_of_c(), registers, at);
+                        });
+                    c += n * at.strip_of_c();
+                }
             }
             const float* c = at.c;
             for (const OuterTerm<float>& term : terms) {

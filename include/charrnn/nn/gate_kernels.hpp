@@ -278,18 +278,15 @@ struct GateStepOnTiles {
             const std::size_t n = std::min(together, panels - p);
             const std::size_t first = p * S::hidden_vectors, last = first + n * S::hidden_vectors;
             for (std::size_t v = first; v < last; v += 2)
-                for (std::size_t i = 0; i < strips; i += 2) {
-                    const auto strip = [&](std::size_t s) {
-                        return CutRows{room + s * size, sums + first_row(s) * ld,
-                                       first_row(s + 1) - first_row(s)};
-                    };
-                    const CutRows rows[2] = {strip(i), strip(std::min(i + 1, strips - 1))};
-                    const Range two{v, std::min(v + 1, last - 1)};
-                    if (i + 1 < strips)
-                        block<2>(rows, two, (v - first) * V::size, registers);
-                    else
-                        block<1>(rows, two, (v - first) * V::size, registers);
-                }
+                amx::for_each_pair(
+                    strips, [&]<int Strips>(std::size_t i) __attribute__((always_inline)) {
+                        const auto strip = [&](std::size_t s) {
+                            return CutRows{room + s * size, sums + first_row(s) * ld,
+                                           first_row(s + 1) - first_row(s)};
+                        };
+                        const CutRows rows[2] = {strip(i), strip(i + Strips - 1)};
+                        block<Strips>(rows, {v, std::min(v + 1, last - 1)}, (v - first) * V::size, registers);
+                    });
             for (std::size_t lane = 0; lane < step.count; ++lane)
                 rules(lane, p * S::blocks, n * S::blocks, sums + lane * ld);
         }
