@@ -1,7 +1,10 @@
 #include <cblas.h>
 
 #include <cstddef>
+#include <cstdint>
+#include <numeric>
 #include <string>
+#include <vector>
 
 #include <charrnn/core/buffer.hpp>
 #include <charrnn/core/matmul.hpp>
@@ -72,11 +75,14 @@ void add_outer(Cases& cases, std::size_t m, std::size_t n, std::size_t k) {
     cases.add(name + "/charrnn", [=](Case& c) {
         const std::size_t a_ld = row_stride<float>(m), b_ld = row_stride<float>(n);
         const Buffer<float> a = random_numbers(k * a_ld), b = random_numbers(k * b_ld);
-        Buffer<float> result((m + outer_spare_rows) * b_ld);
+        OuterSums<float> result(simd::level(), m, n);
+        std::vector<std::uint32_t> rows(k);
+        std::iota(rows.begin(), rows.end(), 0U);
+        const Range all{0, tiles_of(n, simd::width(simd::level()) / sizeof(float))};
         c.measure(product(m, n, k), [&] {
-            matmul_outer<float, 1>(simd::level(), {{{{a.data(), k, m, a_ld}, {result.data(), m, n, b_ld}}}},
-                                   {b.data(), k, n, b_ld});
-            keep(result.data());
+            matmul_outer<float, 1>(simd::level(), {{{{a.data(), k, m, a_ld}, &result}}},
+                                   {b.data(), k, n, b_ld}, rows, nullptr, all);
+            keep(result.at(0, 0));
         });
     });
     cases.add(name + "/openblas", [=](Case& c) {

@@ -98,7 +98,8 @@ class Ours {
             runner_.backward(input_, {}, steps, lanes(i));
         };
         auto gradients = [&](std::size_t i) { runner_.gradient(input_, {}, steps, {i, team_.size()}); };
-        team_.run(through, gradients);
+        auto collect = [&](std::size_t i) { runner_.collect({i, team_.size()}); };
+        team_.run(through, gradients, collect);
     }
     Numbers numbers() {
         const auto copy = [](View<const float> v) {

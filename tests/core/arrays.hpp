@@ -10,16 +10,15 @@
 
 namespace charrnn::test {
 
-/// Random numbers in rows with room for whole vectors, and room for some rows more; what is in that room is not zero.
+/// Random numbers in rows with room for whole vectors; what is in that room is not zero.
 template <class T>
 struct Array {
-    static constexpr std::size_t spare_rows = 5;
     std::size_t rows, cols, ld;
     Buffer<T> data;
 
     Array(std::size_t r, std::size_t c, std::uint64_t seed) : rows(r), cols(c), ld(row_stride<T>(c)) {
         Random random(seed);
-        data.resize((rows + spare_rows) * ld);
+        data.resize(rows * ld);
         for (auto& x : data) x = static_cast<T>(random.uniform(-1, 1));
     }
     View<T> view() { return {data.data(), rows, cols, ld}; }

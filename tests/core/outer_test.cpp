@@ -4,9 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <numeric>
 #include <tuple>
+#include <vector>
 
 #include <charrnn/core/blas.hpp>
+#include <charrnn/core/sum_groups.hpp>
 #include "arrays.hpp"
 #include "levels.hpp"
 
@@ -17,26 +21,82 @@ using namespace charrnn::test;
 
 namespace {
 
+/// The numbers 0 ... n - 1.
+std::vector<std::uint32_t> all_rows(std::size_t n) {
+    std::vector<std::uint32_t> rows(n);
+    std::iota(rows.begin(), rows.end(), 0U);
+    return rows;
+}
+
+/// C = A^T B for each A over some rows (all, if none are given), and the column sums, by parts.
+template <class T>
+struct Outer {
+    std::vector<OuterSums<T>> c;
+    Array<T> sums;
+
+    Outer(Simd level, const std::vector<const Array<T>*>& a, const Array<T>& b,
+          std::vector<std::uint32_t> rows, const Stripes& wanted = {}, std::size_t parts = 1)
+        : sums(1, b.cols, 4) {
+        const std::size_t vectors = tiles_of(b.cols, simd::width(level) / sizeof(T));
+        const std::size_t panels = outer_panels(level, vectors);
+        for (const Array<T>* each : a) c.emplace_back(level, each->cols, b.cols);
+        for (std::size_t p = 0; p < parts; ++p) {
+            const Range share =
+                outer_share(level, vectors, {Part{p, parts}.begin(panels), Part{p, parts}.end(panels)});
+            if (a.size() == 1)
+                matmul_outer<T, 1>(level, {{{a[0]->read(), &c[0], wanted}}}, b.read(), rows, sums.data.data(),
+                                   share);
+            else
+                matmul_outer<T, 2>(level, {{{a[0]->read(), &c[0], wanted}, {a[1]->read(), &c[1], wanted}}},
+                                   b.read(), rows, sums.data.data(), share);
+        }
+    }
+};
+
+/// An element of C.
+template <class T>
+T element(const OuterSums<T>& c, Simd level, std::size_t i, std::size_t j) {
+    const std::size_t unit = simd::width(level) / sizeof(T);
+    return c.at(i, j / unit)[j % unit];
+}
+
+/// How many of the (m, n) elements differ in a bit.
+template <class T>
+std::size_t different(const OuterSums<T>& x, const OuterSums<T>& y, Simd level, std::size_t m,
+                      std::size_t n) {
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < m; ++i)
+        for (std::size_t j = 0; j < n; ++j) {
+            const T a = element(x, level, i, j), b = element(y, level, i, j);
+            count += std::memcmp(&a, &b, sizeof a) != 0 ? 1 : 0;
+        }
+    return count;
+}
+
 /// The worst |got - want| of C = A^T B and the column sums over a bound of the rounding error.
 template <class T>
-double worst_outer(Simd level, std::size_t r, std::size_t m, std::size_t n) {
+double worst_outer(Simd level, const std::vector<std::uint32_t>& rows, std::size_t m, std::size_t n) {
+    const std::size_t r = rows.empty() ? 1 : rows.back() + 1U;
     const Array<T> a(r, m, 1), b(r, n, 2);
-    Array<T> c(m, n, 3), sums(1, n, 4);
-    matmul_outer<T, 1>(level, {{{a.read(), c.view()}}}, b.read(), sums.data.data());
+    const Outer<T> got_all(level, {&a}, b, rows);
     double worst = 0;
     for (std::size_t i = 0; i <= m; ++i)  // row m: the sums
         for (std::size_t j = 0; j < n; ++j) {
             double want = 0, size = 0;
-            for (std::size_t p = 0; p < r; ++p) {
+            for (const std::uint32_t p : rows) {
                 const double term = (i < m ? static_cast<double>(a(p, i)) : 1) * b(p, j);
                 want += term;
                 size += std::abs(term);
             }
-            const double got = i < m ? c(i, j) : sums(0, j);
-            const double bound = static_cast<double>(r + 2) * tolerance<T> * size;
+            const double got = i < m ? element(got_all.c[0], level, i, j) : got_all.sums(0, j);
+            const double bound = static_cast<double>(rows.size() + 2) * tolerance<T> * size;
             worst = std::max(worst, std::abs(got - want) / (bound + 1e-300));
         }
     return worst;
+}
+template <class T>
+double worst_outer(Simd level, std::size_t r, std::size_t m, std::size_t n) {
+    return worst_outer<T>(level, all_rows(r), m, n);
 }
 
 }  // namespace
@@ -58,6 +118,39 @@ TEST_CASE_TEMPLATE("matmul_outer: agrees with a naive loop at all sizes, column 
     }
 }
 
+TEST_CASE_TEMPLATE("matmul_outer: over some rows only, those of a group of lanes", T, float, double) {
+    for (const Simd level : test::levels())
+        for (const std::size_t lanes : {1U, 2U, 3U, 5U, 7U, 25U, 65U})
+            for (const std::size_t n : {7U, 35U, 300U}) {
+                CAPTURE(name(level));
+                CAPTURE(lanes);
+                std::vector<std::uint32_t> rows;
+                for (std::size_t r = 0; r < 150; ++r)
+                    rows.push_back(static_cast<std::uint32_t>(1 + r / lanes * (lanes + 2) + r % lanes));
+                CHECK(worst_outer<T>(level, rows, 7, n) < 1);
+                CHECK(worst_outer<T>(level, rows, 40, n) < 1);
+            }
+}
+
+TEST_CASE_TEMPLATE("matmul_outer: rows apart give the bits of the same rows side by side", T, float, double) {
+    for (const Simd level : test::levels())
+        for (const std::size_t n : {35U, 300U}) {
+            CAPTURE(name(level));
+            const Array<T> a(300, 30, 1), b(300, n, 2);
+            std::vector<std::uint32_t> rows;
+            for (std::uint32_t r = 2; r < 300; r += r % 7 == 0 ? 3 : 1) rows.push_back(r);
+            Array<T> a_some(rows.size(), 30, 3), b_some(rows.size(), n, 4);
+            for (std::size_t r = 0; r < rows.size(); ++r) {
+                std::copy_n(a.read().row(rows[r]), 30, a_some.view().row(r));
+                std::copy_n(b.read().row(rows[r]), n, b_some.view().row(r));
+            }
+            const Outer<T> apart(level, {&a}, b, rows),
+                beside(level, {&a_some}, b_some, all_rows(rows.size()));
+            CHECK(different(apart.c[0], beside.c[0], level, 30, n) == 0);
+            CHECK(same_bits(apart.sums, beside.sums));
+        }
+}
+
 TEST_CASE_TEMPLATE("matmul_outer: two terms are two products, bit for bit", T, float, double) {
     for (const Simd level : test::levels())
         // The last: one after the other.
@@ -73,15 +166,11 @@ TEST_CASE_TEMPLATE("matmul_outer: two terms are two products, bit for bit", T, f
             CAPTURE(r);
             CAPTURE(m);
             const Array<T> a(r, m, 1), x(r, k, 2), b(r, 75, 3);
-            Array<T> c(m, 75, 4), d(k, 75, 5), alone(m, 75, 6), other(k, 75, 7), sums(1, 75, 8),
-                one(1, 75, 9);
-            matmul_outer<T, 2>(level, {{{a.read(), c.view()}, {x.read(), d.view()}}}, b.read(),
-                               sums.data.data());
-            matmul_outer<T, 1>(level, {{{a.read(), alone.view()}}}, b.read(), one.data.data());
-            matmul_outer<T, 1>(level, {{{x.read(), other.view()}}}, b.read());
-            CHECK(same_bits(c, alone));
-            CHECK(same_bits(d, other));
-            CHECK(same_bits(sums, one));
+            const Outer<T> both(level, {&a, &x}, b, all_rows(r)), one(level, {&a}, b, all_rows(r)),
+                other(level, {&x}, b, all_rows(r));
+            CHECK(different(both.c[0], one.c[0], level, m, 75) == 0);
+            CHECK(different(both.c[1], other.c[0], level, k, 75) == 0);
+            CHECK(same_bits(both.sums, one.sums));
         }
 }
 
@@ -95,41 +184,26 @@ TEST_CASE_TEMPLATE("matmul_outer: the wanted columns are those of the whole prod
                 CAPTURE(stripes.period);
                 const std::size_t unit = simd::width(level) / sizeof(T);
                 const Array<T> a(100, m, 1), b(100, 3 * stripes.period * unit, 2);
-                Array<T> some(m, b.cols, 3), whole(m, b.cols, 4), sums(1, b.cols, 5),
-                    whole_sums(1, b.cols, 6);
-                matmul_outer<T, 1>(level, {{{a.read(), some.view(), stripes}}}, b.read(), sums.data.data());
-                matmul_outer<T, 1>(level, {{{a.read(), whole.view()}}}, b.read(), whole_sums.data.data());
-                CHECK(same_bits(sums, whole_sums));
-                std::size_t different = 0;
+                const Outer<T> some(level, {&a}, b, all_rows(100), stripes),
+                    whole(level, {&a}, b, all_rows(100));
+                CHECK(same_bits(some.sums, whole.sums));
+                std::size_t wrong = 0;
                 for (std::size_t v = 0; v < 3 * stripes.count; ++v)
                     for (std::size_t i = 0; i < m; ++i)
-                        for (std::size_t j = stripes(v) * unit; j < (stripes(v) + 1) * unit; ++j)
-                            different += some(i, j) != whole(i, j) ? 1 : 0;
-                CHECK(different == 0);
+                        wrong += std::memcmp(some.c[0].at(i, stripes(v)), whole.c[0].at(i, stripes(v)),
+                                             unit * sizeof(T)) != 0
+                                     ? 1
+                                     : 0;
+                CHECK(wrong == 0);
             }
-}
-
-TEST_CASE_TEMPLATE("matmul_outer: what lies behind C and its spare rows is left alone", T, float, double) {
-    static_assert(Array<T>::spare_rows == outer_spare_rows + 1);
-    for (const Simd level : test::levels())
-        for (std::size_t m = 1; m <= 25; ++m) {
-            CAPTURE(name(level));
-            CAPTURE(m);
-            const Array<T> a(70, m, 1), b(70, 20, 2);
-            Array<T> c(m, 20, 3);
-            const Array<T> before = c;
-            matmul_outer<T, 1>(level, {{{a.read(), c.view()}}}, b.read());
-            for (std::size_t j = 0; j < c.ld; ++j)
-                CHECK(c(m + outer_spare_rows, j) == before(m + outer_spare_rows, j));
-        }
 }
 
 TEST_CASE("matmul_outer: no rows give zero") {
     for (const Simd level : test::levels()) {
-        const Array<float> a(1, 3, 1), b(0, 5, 2);
-        Array<float> c(3, 5, 4);
-        matmul_outer<float, 1>(level, {{{View<const float>(a.data.data(), 0, 3, a.ld), c.view()}}}, b.read());
-        CHECK(c(2, 4) == 0);
+        const Array<float> a(1, 3, 1), b(1, 5, 2);
+        const Outer<float> none(level, {&a}, b, {});
+        CHECK(element(none.c[0], level, 2, 4) == 0);
+        CHECK(none.sums(0, 4) == 0);
     }
 }
 
@@ -140,15 +214,11 @@ TEST_CASE_TEMPLATE("matmul_outer: the union of the parts is the whole, bit for b
         for (const std::size_t n : {1U, 16U, 33U, 70U, 200U}) {
             const std::size_t m = n == 70 ? 260 : 7;  // of many tiles, too
             const Array<T> a(300, m, 1), b(300, n, 2);
-            Array<T> whole(m, n, 3), whole_sums(1, n, 4);
-            matmul_outer<T, 1>(level, {{{a.read(), whole.view()}}}, b.read(), whole_sums.data.data());
+            const Outer<T> whole(level, {&a}, b, all_rows(300));
             for (std::size_t parts = 2; parts < 6; ++parts) {
-                Array<T> c(m, n, 5), sums(1, n, 6);
-                for (std::size_t p = 0; p < parts; ++p)
-                    matmul_outer<T, 1>(level, {{{a.read(), c.view()}}}, b.read(), sums.data.data(),
-                                       {p, parts});
-                CHECK(same_bits(c, whole));
-                CHECK(same_bits(sums, whole_sums));
+                const Outer<T> shared(level, {&a}, b, all_rows(300), {}, parts);
+                CHECK(different(shared.c[0], whole.c[0], level, m, n) == 0);
+                CHECK(same_bits(shared.sums, whole.sums));
             }
         }
 }
@@ -156,15 +226,67 @@ TEST_CASE_TEMPLATE("matmul_outer: the union of the parts is the whole, bit for b
 TEST_CASE("matmul_outer: agrees with OpenBLAS to rounding") {
     constexpr std::size_t m = 50, k = 128, n = 517;
     const Array<float> a(m, k, 1), g(m, n, 3);
-    Array<float> d(k, n, 6), want(k, n, 7);
+    Array<float> want(k, n, 7);
     product_at_b(a.read(), g.read(), want.view());
     for (const Simd level : test::levels()) {
-        matmul_outer<float, 1>(level, {{{a.read(), d.view()}}}, g.read());
+        const Outer<float> d(level, {&a}, g, all_rows(m));
         float worst = 0;
         for (std::size_t r = 0; r < k; ++r)
-            for (std::size_t j = 0; j < n; ++j) worst = std::max(worst, std::abs(d(r, j) - want(r, j)));
+            for (std::size_t j = 0; j < n; ++j)
+                worst = std::max(worst, std::abs(element(d.c[0], level, r, j) - want(r, j)));
         CHECK(worst < 2e-5F);
     }
+}
+
+TEST_CASE("sum groups: every row once, lanes side by side, and as many groups whatever the steps") {
+    for (const std::size_t lanes : {1U, 2U, 15U, 16U, 17U, 50U, 101U}) {
+        const SumGroups groups(Extent{7, lanes});
+        CHECK(groups.size() == (lanes < 16 ? 1 : 2));
+        for (const std::size_t steps : {0U, 1U, 4U, 7U}) {
+            std::vector<std::uint32_t> all;
+            for (std::size_t g = 0; g < groups.size(); ++g) {
+                const auto rows = groups.rows(g, steps);
+                const Lanes of_group = Lanes::of(lanes, g, groups.size());
+                CHECK(std::is_sorted(rows.begin(), rows.end()));
+                for (const std::uint32_t r : rows) CHECK(r % lanes - of_group.first < of_group.count);
+                all.insert(all.end(), rows.begin(), rows.end());
+            }
+            std::sort(all.begin(), all.end());
+            CHECK(all == all_rows(steps * lanes));
+        }
+    }
+}
+
+TEST_CASE("sum groups: the parts cover every item of every group once") {
+    for (const std::size_t lanes : {5U, 50U}) {
+        const SumGroups groups(Extent{3, lanes});
+        for (const std::size_t n : {1U, 2U, 8U, 11U})
+            for (std::size_t parts = 1; parts < 7; ++parts) {
+                std::vector<int> seen(groups.size() * n);
+                for (std::size_t p = 0; p < parts; ++p)
+                    groups.for_each({p, parts}, n, [&](std::size_t g, Range share) {
+                        REQUIRE(share.last <= n);
+                        for (std::size_t i = share.first; i < share.last; ++i) ++seen[g * n + i];
+                    });
+                CHECK(std::count(seen.begin(), seen.end(), 1) == static_cast<std::ptrdiff_t>(seen.size()));
+            }
+    }
+}
+
+TEST_CASE_TEMPLATE("sum groups: add_up adds the groups in their order", T, float, double) {
+    for (const std::size_t count : {1U, 3U, 16U, 17U})
+        for (const std::size_t groups : {1U, 2U, 3U}) {
+            std::vector<Array<T>> sums;
+            for (std::size_t g = 0; g < groups; ++g) sums.emplace_back(1, count, g);
+            std::vector<T> got(count), want(count);
+            add_up(
+                sums, [](const Array<T>& a) { return a.data.data(); }, count, got.data());
+            for (std::size_t j = 0; j < count; ++j) {
+                want[j] = sums[0](0, j);
+                for (std::size_t g = 1; g < groups; ++g) want[j] += sums[g](0, j);
+            }
+            CHECK(got == want);
+        }
 }
 
 }  // namespace outer_test

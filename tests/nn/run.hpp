@@ -97,6 +97,7 @@ naive::Arrays run_layer(const AnyLayer<T>& layer, const naive::Window& w, const 
         runner.backward(input, context, w.steps, lanes);
     }
     for (std::size_t p = 0; p < how.parts; ++p) runner.gradient(input, context, w.steps, {p, how.parts});
+    for (std::size_t p = 0; p < how.parts; ++p) runner.collect({p, how.parts});
     runner.store(state, w.steps);
 
     naive::Arrays a;

@@ -274,7 +274,13 @@ TEST_CASE("user's cell: parts of its work run on several threads [threads]") {
                 runner.backward(input, {}, steps, group);
             }
         });
-        team.run([&](std::size_t i) { runner.gradient(input, {}, steps, {i, threads}); });
+        team.run(
+            [&](std::size_t i) {
+                runner.gradient(input, {}, steps, {i, threads});
+            },
+            [&](std::size_t i) {
+                runner.collect({i, threads});
+            });
         std::vector<double> gradient;
         for (const auto& g : runner.gradients()) gradient.insert(gradient.end(), g.data, g.data + g.size);
         return gradient;

@@ -215,25 +215,33 @@ struct Block {
     }
 };
 
-/// A strip of B from the rows of an array (depth, 16) whose rows stand `ld` floats apart, of which `count` columns count.
+/// A strip of B, of which `count` columns count: row k stands at from(k).
+template <class F>
+CHARRNN_INLINE void cut_columns(const F& from, std::size_t depth, std::size_t count, float* to) {
+    for (std::size_t k = 0; k < depth; ++k) {
+        Vector x0, x1;
+        const bool pair = k + line < depth;
+        load_some(from(k), count, x0);
+        load_some(from(pair ? k + line : k), pair ? count : 0, x1);
+        cut(x0, x1, to + k / step * step_size + k % step * line);
+        if (k % step == line - 1) k += line;
+    }
+    if (const std::size_t rest = depth % step; rest > 0 && rest < line)
+        for (std::size_t i = rest; i < line; ++i)
+            for (std::size_t part = 0; part < 3; ++part)
+                Vector::all(0).store(to + depth / step * step_size + part * tile + i * line);
+}
+
+/// A strip of B from the rows of an array (depth, 16).
 struct CutColumns {
     const float* from;
-    std::size_t ld, depth, count;
+    std::size_t depth;
     float* to;
 
     template <class Isa>
     CHARRNN_INLINE void operator()(Isa) const {
-        for (std::size_t k = 0; k < depth; ++k) {
-            Vector x0, x1;
-            load_some(from + k * ld, count, x0);
-            load_some(from + (k + line) * ld, k + line < depth ? count : 0, x1);
-            cut(x0, x1, to + k / step * step_size + k % step * line);
-            if (k % step == line - 1) k += line;
-        }
-        if (const std::size_t rest = depth % step; rest > 0 && rest < line)
-            for (std::size_t i = rest; i < line; ++i)
-                for (std::size_t part = 0; part < 3; ++part)
-                    Vector::all(0).store(to + depth / step * step_size + part * tile + i * line);
+        const auto row = [&](std::size_t k) __attribute__((always_inline)) { return from + k * line; };
+        cut_columns(row, depth, line, to);
     }
 };
 

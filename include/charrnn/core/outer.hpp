@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <span>
 #include <type_traits>
@@ -22,15 +23,15 @@
 
 namespace charrnn {
 
-/// The vectors of columns that share `part` of an outer product covers: whole panels.
-inline Range outer_share(Simd level, std::size_t vectors, Part part) {
+/// The vectors of columns of a share of an outer product's panels, of `vectors` in all.
+inline Range outer_share(Simd level, std::size_t vectors, Range panels) {
     const std::size_t most = matmul_panel(level);
-    const std::size_t panels = tiles_of(vectors, most);
-    return {std::min(vectors, part.begin(panels) * most), std::min(vectors, part.end(panels) * most)};
+    return {std::min(vectors, panels.first * most), std::min(vectors, panels.last * most)};
 }
-
-/// How many rows more than A has columns each C must have room for: tiles may reach beyond the last one.
-constexpr std::size_t outer_spare_rows = 4;
+/// How many panels there are.
+inline std::size_t outer_panels(Simd level, std::size_t vectors) {
+    return tiles_of(vectors, matmul_panel(level));
+}
 
 namespace detail {
 
@@ -38,9 +39,10 @@ template <class T>
 struct OuterKernel {
     std::span<const OuterTerm<T>> terms;  // at most two: FetchAhead has room for them and B
     View<const T> b;
+    std::span<const std::uint32_t> rows;  // of A and B
     T* sums;
-    Part part;
-    T* copies;  ///< room for copies_size() scalars
+    Range share;  // of the vectors of B's columns
+    T* copies;    ///< room for copies_size() scalars
 
     // Chunks of rows, of which the copy of a panel of B stays in the first-level cache.
     static constexpr std::size_t chunk = 64;
@@ -71,18 +73,33 @@ struct OuterKernel {
         return size;
     }
 
-    /// The rows [first, last), and those after them.
+    /// Rows that follow each other.
+    struct Run {
+        std::size_t first, count;
+    };
+    /// Some of the rows.
     struct Chunk {
-        std::size_t first, last;
+        std::span<const std::uint32_t> rows;
+        bool first;  // of all rows
         FetchAhead next;
+        std::array<Run, chunk> runs;  // where A's stand: in A, or in the copy
+        std::size_t run_count = 0;
 
-        [[nodiscard]] std::size_t size() const { return last - first; }
+        void find_runs(bool copied) {
+            run_count = 0;
+            if (copied) runs[run_count++] = {0, rows.size()};
+            for (std::size_t r = 0; r < rows.size() && !copied;) {
+                Run& run = runs[run_count++];
+                run = {rows[r], 0};
+                while (r < rows.size() && rows[r] == run.first + run.count) ++run.count, ++r;
+            }
+        }
     };
 
     /// Copy a chunk of A, tile by tile: a tile's columns side by side, row after row, zeros beyond A's columns. So a
     /// tile reads from one place, and not a line of each row.
     template <class Isa>
-    CHARRNN_INLINE static void copy_a(const View<const T>& a, const Chunk& rows, T* to) {
+    CHARRNN_INLINE static void copy_a(const View<const T>& a, const Chunk& at, T* to) {
         using H = Heights<Isa>;
         constexpr std::size_t bytes = std::bit_ceil(H::most * sizeof(T));  // one or two moves
         const H heights(a.cols);
@@ -92,8 +109,8 @@ struct OuterKernel {
         const std::size_t all = high < heights.higher
                                     ? high
                                     : high + tiles_of(room - std::min(room, high * H::most), H::most - 1);
-        for (std::size_t r = 0; r < rows.size(); ++r) {
-            const T* from = a.row(rows.first + r);
+        for (std::size_t r = 0; r < at.rows.size(); ++r) {
+            const T* from = a.row(at.rows[r]);
             T* out = to;
             std::size_t i = 0;
             // What is too much, the next row overwrites.
@@ -101,7 +118,7 @@ struct OuterKernel {
                 std::memcpy(out + r * H::most, from, bytes);
             for (; i < all; ++i, out += H::step, from += H::most - 1)
                 std::memcpy(out + r * (H::most - 1), from, bytes);
-            for (const T* const end = a.row(rows.first + r) + a.cols; i < heights.tiles; ++i, out += H::step)
+            for (const T* const end = a.row(at.rows[r]) + a.cols; i < heights.tiles; ++i, out += H::step)
                 for (std::size_t j = 0; j < heights.of(i); ++j)
                     out[r * heights.of(i) + j] = from < end ? *from++ : T(0);
         }
@@ -119,39 +136,44 @@ struct OuterKernel {
     /// A tile of C, and `next`, the one after it, into the nearest cache.
     template <int MR, int NV, class V>
     CHARRNN_INLINE void block(T* c, std::size_t ld, const T* next, const T* a, std::size_t a_ld,
-                              const Panel<NV>& panel, Chunk& rows) const {
+                              const Panel<NV>& panel, Chunk& at) const {
         V acc[MR][NV];
-        if (rows.first == 0)
+        if (at.first)
             simd::clear_tile(acc);
         else
             simd::load_tile(acc, c, ld, panel.to);
-        rows.next.fetch();
+        at.next.fetch();
         CHARRNN_UNROLL
         for (std::size_t i = 0; i < MR; ++i) {
             CHARRNN_UNROLL
             for (int j = 0; j < NV; ++j) __builtin_prefetch(next + i * ld + panel.to.at[j], 1, 3);
         }
-        tile<MR, NV>(rows.size(), a, 1, a_ld, panel.data, panel.ld, acc);
+        const T* from = panel.data;
+        for (std::size_t i = 0; i < at.run_count; ++i) {
+            const Run& run = at.runs[i];
+            tile<MR, NV>(run.count, a + run.first * a_ld, 1, a_ld, from, panel.ld, acc);
+            from += run.count * panel.ld;
+        }
         simd::store_tile(acc, c, ld, panel.to);
     }
 
     /// A term's columns of a panel in a chunk of rows. `a` is the copy of A's, or null: A itself is read.
     template <class Isa, int NV>
-    CHARRNN_INLINE void tiles(const OuterTerm<T>& term, const T* a, const Panel<NV>& panel,
-                              Chunk& rows) const {
+    CHARRNN_INLINE void tiles(const OuterTerm<T>& term, const T* a, const Panel<NV>& panel, Chunk& at) const {
         using V = typename Isa::template pack<T>;
         using H = Heights<Isa>;
         constexpr std::size_t most = H::most;
         const H heights(term.a.cols);
-        T* c = term.c.data + panel.v * V::size;
+        T* c = term.c->at(0, panel.v);
+        const std::size_t c_ld = term.c->ld();
         const bool copied = a != nullptr;
-        if (!copied) a = term.a.row(rows.first);
+        if (!copied) a = term.a.data;
         for (std::size_t i = 0; i < heights.tiles; ++i) {
-            T* const next = i + 1 < heights.tiles ? c + heights.of(i) * term.c.ld : c;
+            T* const next = i + 1 < heights.tiles ? c + heights.of(i) * c_ld : c;
             if (i < heights.higher)
-                block<most, NV, V>(c, term.c.ld, next, a, copied ? most : term.a.ld, panel, rows);
+                block<most, NV, V>(c, c_ld, next, a, copied ? most : term.a.ld, panel, at);
             else
-                block<most - 1, NV, V>(c, term.c.ld, next, a, copied ? most - 1 : term.a.ld, panel, rows);
+                block<most - 1, NV, V>(c, c_ld, next, a, copied ? most - 1 : term.a.ld, panel, at);
             a += copied ? H::step : heights.of(i);
             c = next;
         }
@@ -159,17 +181,17 @@ struct OuterKernel {
 
     /// The vectors from `v` on, n of them, in a chunk of rows. `a` is the copy of A's, or null.
     template <class Isa>
-    CHARRNN_INLINE void columns_of_panel(std::size_t v, std::size_t n, const T* a, Chunk& rows) const {
+    CHARRNN_INLINE void columns_of_panel(std::size_t v, std::size_t n, const T* a, Chunk& at) const {
         using V = typename Isa::template pack<T>;
         constexpr int most = simd::TileShape<Isa>::vectors;
         constexpr std::size_t ld = most * V::size;
         const simd::Offsets<most> there = simd::in_a_row<most, V>(n);
         V s[1][most];
         simd::clear_tile(s);
-        if (sums != nullptr && rows.first > 0) simd::load_tile(s, sums + v * V::size, 0, there);
-        for (std::size_t r = 0; r < rows.size(); ++r) {
+        if (sums != nullptr && !at.first) simd::load_tile(s, sums + v * V::size, 0, there);
+        for (std::size_t r = 0; r < at.rows.size(); ++r) {
             V line[1][most];
-            simd::load_tile(line, b.row(rows.first + r) + v * V::size, 0, there);
+            simd::load_tile(line, b.row(at.rows[r]) + v * V::size, 0, there);
             simd::store_tile(line, copies + r * ld, 0, simd::in_a_row<most, V>());
             CHARRNN_UNROLL
             for (int j = 0; j < most; ++j) s[0][j] = s[0][j] + line[0][j];
@@ -178,12 +200,12 @@ struct OuterKernel {
         for (const OuterTerm<T>& term : terms) {
             const Range wanted = wanted_of(term.wanted, v, n, most);
             if (simd::tile_width(wanted.last - wanted.first, most) == most)
-                tiles<Isa, most>(term, a, {copies, ld, v, there}, rows);
+                tiles<Isa, most>(term, a, {copies, ld, v, there}, at);
             else if (wanted.last > wanted.first)
                 tiles<Isa, most - 1>(term, a,
                                      {copies + wanted.first * V::size, ld, v + wanted.first,
                                       simd::in_a_row<most - 1, V>(wanted.last - wanted.first)},
-                                     rows);
+                                     at);
             if (a != nullptr) a += Heights<Isa>(term.a.cols).tiles * Heights<Isa>::step;
         }
     }
@@ -203,7 +225,6 @@ struct OuterKernel {
         using V = typename Isa::template pack<T>;
         using H = Heights<Isa>;
         constexpr std::size_t most = simd::TileShape<Isa>::vectors;
-        const auto [first, last] = outer_share(Isa::level, tiles_of(b.cols, V::size), part);
         std::size_t depth = 0, tiles = 0;
         bool cover_all = true;  // no tile reaches beyond A's columns
         for (const OuterTerm<T>& term : terms) {
@@ -214,25 +235,29 @@ struct OuterKernel {
         const std::size_t group =
             std::max<std::size_t>(1, group_bytes / (std::max<std::size_t>(1, depth) * most * V::bytes)) *
             most;
-        for (std::size_t g0 = first; g0 < last; g0 += group) {
-            const std::size_t g1 = std::min(last, g0 + group);
+        for (std::size_t g0 = share.first; g0 < share.last; g0 += group) {
+            const std::size_t g1 = std::min(share.last, g0 + group);
             // Four panels do not make up for the copy.
             T* const a = g1 - g0 <= 4 * most && cover_all ? nullptr : copies + chunk * most * V::size;
-            for (std::size_t r0 = 0; r0 == 0 || r0 < b.rows; r0 += chunk) {
-                const std::size_t r1 = std::min(b.rows, r0 + chunk);
-                const std::size_t next = std::min(chunk, b.rows - r1);
-                Chunk rows{r0, r1, {}};
-                rows.next.add(b.slice(r1, next).columns(g0 * V::size, (g1 - g0) * V::size));
-                for (const OuterTerm<T>& term : terms) rows.next.add(term.a.slice(r1, next));
-                rows.next.spread(tiles_of(g1 - g0, most) * tiles);
+            Chunk at{{}, true, {}, {}};
+            std::span<const std::uint32_t> left = rows;
+            for (; at.first || !left.empty(); at.first = false) {
+                at.rows = left.first(std::min(chunk, left.size()));
+                left = left.subspan(at.rows.size());
+                at.find_runs(a != nullptr);
+                const std::span<const std::uint32_t> after = left.first(std::min(chunk, left.size()));
+                at.next = {};
+                at.next.add(b.columns(g0 * V::size, (g1 - g0) * V::size), after);
+                for (const OuterTerm<T>& term : terms) at.next.add(term.a, after);
+                at.next.spread(tiles_of(g1 - g0, most) * tiles);
                 T* to = a;
                 for (const OuterTerm<T>& term : terms) {
                     if (a == nullptr) break;
-                    copy_a<Isa>(term.a, rows, to);
+                    copy_a<Isa>(term.a, at, to);
                     to += H(term.a.cols).tiles * H::step;
                 }
                 for (std::size_t v = g0; v < g1; v += most)
-                    columns_of_panel<Isa>(v, std::min(most, g1 - v), a, rows);
+                    columns_of_panel<Isa>(v, std::min(most, g1 - v), a, at);
             }
         }
     }
@@ -240,11 +265,11 @@ struct OuterKernel {
 
 }  // namespace detail
 
-/// C = A^T B, the sum over rows of outer products, for each of the terms, and sums = the column sums of B where not
-/// null; the share `part` of C's columns. A (R, M), B (R, N), C (M, N) with room for outer_spare_rows more.
+/// C = A^T B, the sum of outer products over the given rows, for each of the terms, and sums = the sums of B's columns where
+/// not null; a share of C's vectors of columns, see outer_share. A (R, M), B (R, N), C (M, N).
 template <class T, std::size_t Terms>
 void matmul_outer(Simd level, const std::array<OuterTerm<T>, Terms>& terms, View<const T> b,
-                  T* sums = nullptr, Part part = {}) {
+                  std::span<const std::uint32_t> rows, T* sums, Range share) {
     static_assert(Terms <= 2, "FetchAhead has room for B and two more");
     using Kernel = detail::OuterKernel<T>;
     const std::span<const OuterTerm<T>> all(terms);
@@ -254,11 +279,10 @@ void matmul_outer(Simd level, const std::array<OuterTerm<T>, Terms>& terms, View
     const std::size_t at_once = depth > 512 ? 1 : Terms;
     if constexpr (std::is_same_v<T, float>) {
         if (level == Simd::amx) {
-            const Range share = outer_share(level, tiles_of(b.cols, detail::amx::Vector::size), part);
             for (std::size_t i = 0; i < Terms; i += at_once) {
                 const auto some = all.subspan(i, at_once);
                 detail::amx::run(
-                    detail::OuterOnTiles{some, b, i == 0 ? sums : nullptr, share,
+                    detail::OuterOnTiles{some, b, rows, i == 0 ? sums : nullptr, share,
                                          detail::amx::room(detail::OuterOnTiles::room_size(some, share))});
             }
             return;
@@ -267,8 +291,8 @@ void matmul_outer(Simd level, const std::array<OuterTerm<T>, Terms>& terms, View
     thread_local Buffer<T> copies;  // made once, and kept between windows
     if (const std::size_t size = Kernel::copies_size(level, all); copies.size() < size) copies.resize(size);
     for (std::size_t i = 0; i < Terms; i += at_once)
-        simd::dispatch(level,
-                       Kernel{all.subspan(i, at_once), b, i == 0 ? sums : nullptr, part, copies.data()});
+        simd::dispatch(
+            level, Kernel{all.subspan(i, at_once), b, rows, i == 0 ? sums : nullptr, share, copies.data()});
 }
 
 }  // namespace charrnn

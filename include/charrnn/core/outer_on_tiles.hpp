@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <utility>
 
@@ -45,6 +46,7 @@ struct OuterOnTiles {
 
     std::span<const OuterTerm<float>> terms;  // at most two: FetchAhead has room for them and B
     View<const float> b;
+    std::span<const std::uint32_t> rows;  // of A and B
     float* sums;
     Range share;  // of the vectors of B's columns
     float* room;  // of room_size()
@@ -61,14 +63,14 @@ struct OuterOnTiles {
     }
     static std::size_t room_size(std::span<const OuterTerm<float>> terms, const Range& share) {
         const std::size_t vectors = std::min(group(terms), share.last - share.first);
-        return (vectors + 2) * amx::strip_size(chunk) + strips_of(terms) * vectors * amx::tile;
+        return (vectors + 2) * amx::strip_size(chunk);
     }
 
-    /// A strip of A from `rows` rows of `count` columns.
-    CHARRNN_INLINE static void cut_turned(const float* a, std::size_t ld, std::size_t rows, std::size_t count,
-                                          float* to) {
+    /// A strip of A from up to 16 columns of some rows.
+    CHARRNN_INLINE static void cut_turned(const View<const float>& a,
+                                          const std::span<const std::uint32_t>& at, float* to) {
         constexpr std::size_t half = amx::step / 2;
-        for (std::size_t r = 0; r < rows; r += amx::step, to += amx::step_size) {
+        for (std::size_t r = 0; r < at.size(); r += amx::step, to += amx::step_size) {
             amx::stay_awake();
             float columns[2][amx::strip * half];
             for (std::size_t h = 0; h < 2; ++h) {
@@ -76,46 +78,48 @@ struct OuterOnTiles {
                 CHARRNN_UNROLL
                 for (std::size_t i = 0; i < half; ++i) {
                     const std::size_t row = r + h * half + i;
-                    amx::load_some(row < rows ? a + row * ld : a, row < rows ? count : 0, x[i]);
+                    const bool there = row < at.size();
+                    amx::load_some(a.row(at[there ? row : 0]), there ? a.cols : 0, x[i]);
                 }
                 turn(x);
                 CHARRNN_UNROLL
                 for (std::size_t i = 0; i < half; ++i) x[i].store(columns[h] + i * half);
             }
-            for (std::size_t i = 0; i < count; ++i)
+            for (std::size_t i = 0; i < a.cols; ++i)
                 amx::cut(amx::Vector::load(columns[0] + i * half), amx::Vector::load(columns[1] + i * half),
                          to + i * amx::line);
         }
     }
 
-    /// A strip of B from `rows` rows of a vector, which are added to the vector at `sum` unless null.
-    CHARRNN_INLINE static void cut_and_add(const float* from, std::size_t ld, std::size_t rows,
-                                           std::size_t count, float* to, float* sum) {
+    /// A strip of B from up to 16 columns of some rows, which are added to the vector at `sum` unless null.
+    CHARRNN_INLINE static void cut_and_add(const View<const float>& from,
+                                           const std::span<const std::uint32_t>& at, float* to, float* sum) {
         amx::stay_awake();
-        amx::CutColumns{from, ld, rows, count, to}(simd::Avx512{});
+        const auto row = [&](std::size_t r) __attribute__((always_inline)) { return from.row(at[r]); };
+        amx::cut_columns(row, at.size(), from.cols, to);
         if (sum == nullptr) return;
         amx::Vector s;
-        amx::load_some(sum, count, s);
-        for (std::size_t r = 0; r < rows; ++r) {
+        amx::load_some(sum, from.cols, s);
+        for (std::size_t r = 0; r < at.size(); ++r) {
             amx::Vector x;
-            amx::load_some(from + r * ld, count, x);
+            amx::load_some(row(r), from.cols, x);
             s = s + x;
         }
-        for (std::size_t i = 0; i < count; ++i) sum[i] = s.v[i];
+        for (std::size_t i = 0; i < from.cols; ++i) sum[i] = s.v[i];
     }
 
     /// A chunk of the rows, and the vectors [g0, g1) of B.
     struct Chunk {
-        std::size_t first, rows, g0, g1;
+        std::span<const std::uint32_t> rows;
+        bool first;  // of all rows
+        std::size_t g0, g1;
         const float* b_parts;  // their strips
         float* a_parts;        // room for two strips
-        float* c;              // C, tile by tile, so that threads keep apart: a strip's vectors side by side
         FetchAhead next;
 
         [[nodiscard]] const float* strip(std::size_t v) const {
             return b_parts + (v - g0) * amx::strip_size(chunk);
         }
-        [[nodiscard]] std::size_t strip_of_c() const { return (g1 - g0) * amx::tile; }
     };
 
     /// The wanted vector from v on.
@@ -126,43 +130,34 @@ struct OuterOnTiles {
         return std::min(v, last);
     }
 
-    /// Strips of A's columns from m on with all of B's wanted vectors; `c`: their tiles.
+    /// Strips of A's columns from m on with all of B's wanted vectors.
     template <int Strips>
-    CHARRNN_INLINE void strips(const OuterTerm<float>& term, std::size_t m, float* c,
-                               amx::Registers& registers, Chunk& at) const {
+    CHARRNN_INLINE void strips(const OuterTerm<float>& term, std::size_t m, amx::Registers& registers,
+                               Chunk& at) const {
         constexpr std::size_t size = amx::strip_size(chunk);
         const std::size_t left = term.a.cols - m - (Strips - 1) * amx::strip;
-        const std::size_t rows[2] = {Strips == 2 ? amx::strip : std::min(amx::strip, left),
-                                     std::min(amx::strip, left)};
+        const std::size_t heights[2] = {Strips == 2 ? amx::strip : std::min(amx::strip, left),
+                                        std::min(amx::strip, left)};
         for (std::size_t s = 0; s < Strips; ++s)
-            cut_turned(term.a.row(at.first) + m + s * amx::strip, term.a.ld, at.rows, rows[s],
-                       at.a_parts + s * size);
-        registers.set(rows[0], rows[1]);
+            cut_turned(term.a.columns(m + s * amx::strip, heights[s]), at.rows, at.a_parts + s * size);
+        registers.set(heights[0], heights[1]);
+        float* const c[2] = {term.c->at(m, 0), term.c->at(m + (Strips - 1) * amx::strip, 0)};
         for (std::size_t v = next_wanted(term.wanted, at.g0, at.g1); v < at.g1;) {
             const std::size_t second = next_wanted(term.wanted, v + 1, at.g1);
             const std::size_t v1 = second < at.g1 ? second : v;
             const amx::Block<Strips> block{{at.a_parts, at.a_parts + size},
                                            {at.strip(v), at.strip(v1)},
-                                           {c, c + at.strip_of_c()},
+                                           {c[0], c[1]},
                                            amx::line,
-                                           {(v - at.g0) * amx::tile, (v1 - at.g0) * amx::tile}};
-            if (at.first == 0)
+                                           {v * amx::tile, v1 * amx::tile}};
+            if (at.first)
                 block.clear_sums();
             else
                 block.load_sums();
             at.next.fetch();
-            block.multiply_steps(tiles_of(at.rows, amx::step));
+            block.multiply_steps(tiles_of(at.rows.size(), amx::step));
             block.store_sums();
             v = next_wanted(term.wanted, second + 1, at.g1);
-        }
-    }
-
-    /// C from its tiles.
-    CHARRNN_INLINE static void collect(const OuterTerm<float>& term, const float* c, const Chunk& at) {
-        for (std::size_t m = 0; m < term.a.cols; ++m) {
-            const float* from = c + m / amx::strip * at.strip_of_c() + m % amx::strip * amx::line;
-            for (std::size_t v = at.g0; v < at.g1; ++v, from += amx::tile)
-                amx::Vector::load(from).store(term.c.row(m) + v * amx::Vector::size);
         }
     }
 
@@ -175,39 +170,32 @@ struct OuterOnTiles {
         for (std::size_t g0 = share.first; g0 < share.last; g0 += most) {
             const std::size_t g1 = std::min(share.last, g0 + most);
             float* const a_parts = room + (g1 - g0) * size;
-            Chunk at{0, 0, g0, g1, room, a_parts, a_parts + 2 * size, {}};
-            for (; at.first == 0 || at.first < b.rows; at.first += chunk) {
-                at.rows = std::min(chunk, b.rows - at.first);
+            Chunk at{{}, true, g0, g1, room, a_parts, {}};
+            std::span<const std::uint32_t> left = rows;
+            for (; at.first || !left.empty(); at.first = false) {
+                at.rows = left.first(std::min(chunk, left.size()));
+                left = left.subspan(at.rows.size());
                 for (std::size_t v = g0; v < g1; ++v) {
                     float* const sum = sums != nullptr ? sums + v * unit : nullptr;
-                    const std::size_t count = std::min(unit, b.cols - v * unit);
-                    if (sum != nullptr && at.first == 0) std::fill_n(sum, count, 0.0F);
-                    cut_and_add(b.row(at.first) + v * unit, b.ld, at.rows, count, room + (v - g0) * size,
-                                sum);
+                    const View<const float> vector = b.columns(v * unit, std::min(unit, b.cols - v * unit));
+                    if (sum != nullptr && at.first) std::fill_n(sum, vector.cols, 0.0F);
+                    cut_and_add(vector, at.rows, room + (v - g0) * size, sum);
                 }
-                const std::size_t r1 = at.first + at.rows, after = std::min(chunk, b.rows - r1);
+                const std::span<const std::uint32_t> after = left.first(std::min(chunk, left.size()));
                 at.next = {};
-                at.next.add(b.slice(r1, after).columns(g0 * unit, std::min(g1 * unit, b.cols) - g0 * unit));
+                at.next.add(b.columns(g0 * unit, std::min(g1 * unit, b.cols) - g0 * unit), after);
                 std::size_t pairs = 0;
                 for (const OuterTerm<float>& term : terms) {
-                    at.next.add(term.a.slice(r1, after));
+                    at.next.add(term.a, after);
                     pairs += tiles_of(term.a.cols, 2 * amx::strip);
                 }
                 at.next.spread(pairs * tiles_of(g1 - g0, 2));
-                float* c = at.c;
-                for (const OuterTerm<float>& term : terms) {
-                    const std::size_t n = tiles_of(term.a.cols, amx::strip);
+                for (const OuterTerm<float>& term : terms)
                     amx::for_each_pair(
-                        n, [&]<int Strips>(std::size_t i) __attribute__((always_inline)) {
-                            strips<Strips>(term, i * amx::strip, c + i * at.strip_of_c(), registers, at);
+                        tiles_of(term.a.cols, amx::strip), [&]<int Strips>(
+                                                               std::size_t i) __attribute__((always_inline)) {
+                            strips<Strips>(term, i * amx::strip, registers, at);
                         });
-                    c += n * at.strip_of_c();
-                }
-            }
-            const float* c = at.c;
-            for (const OuterTerm<float>& term : terms) {
-                collect(term, c, at);
-                c += tiles_of(term.a.cols, amx::strip) * at.strip_of_c();
             }
         }
     }

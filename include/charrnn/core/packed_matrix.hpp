@@ -26,12 +26,6 @@ Simd product_level(const Plan& plan) {
     return pays ? simd::level() : std::min(simd::level(), Simd::avx512);
 }
 
-/// From first to before last.
-struct Range {
-    std::size_t first = 0;  ///< the first
-    std::size_t last = 0;   ///< the one behind the last
-};
-
 /// Where the columns of one vector come from: `count` columns from `first`; the rest of the vector is zero.
 struct ColumnRun {
     std::size_t first = 0;  ///< the first column
@@ -179,7 +173,7 @@ class PackedMatrix {
                 for (std::size_t v = part.begin(n); v < part.end(n); ++v) {
                     f(columns_[v], rows, unit_);
                     detail::amx::run(detail::amx::CutColumns{
-                        rows, unit_, depth_, unit_, data_.data() + v * detail::amx::strip_size(depth_)});
+                        rows, depth_, data_.data() + v * detail::amx::strip_size(depth_)});
                 }
                 return;
             }

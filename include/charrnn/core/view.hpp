@@ -69,6 +69,12 @@ struct Plan {
     std::size_t layer = 0;        ///< the layer's place in the model
 };
 
+/// From first to before last.
+struct Range {
+    std::size_t first = 0;  ///< the first
+    std::size_t last = 0;   ///< the one behind the last
+};
+
 /// Share `index` of `count` of some work that is divided by output, so that no sum depends on the division.
 struct Part {
     std::size_t index = 0;  ///< which share

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <ostream>
 #include <string>
@@ -11,6 +12,7 @@
 #include <charrnn/core/error.hpp>
 #include <charrnn/core/matmul.hpp>
 #include <charrnn/core/outer.hpp>
+#include <charrnn/core/sum_groups.hpp>
 #include <charrnn/nn/activation.hpp>
 #include <charrnn/nn/init.hpp>
 #include <charrnn/nn/layer.hpp>
@@ -112,7 +114,11 @@ class Dense {
     class Tape {
       public:
         Tape(const Dense& layer, const Plan& plan)
-            : plan_(plan), in_(layer.in_size()), out_(layer.out_size()), level_(product_level<T>(plan)) {
+            : plan_(plan),
+              in_(layer.in_size()),
+              out_(layer.out_size()),
+              level_(product_level<T>(plan)),
+              groups_(plan.extent) {
             const std::size_t unit = simd::width(level_) / sizeof(T);
             const std::size_t rows = plan.extent.rows();
             ld_ = row_stride<T>(out_);
@@ -125,8 +131,9 @@ class Dense {
             if (plan.ids) table_.resize(in_ * ld_);
             if (!plan.backward) return;
             if (!linear_) d_pre_.resize(rows * ld_);
-            d_w_.resize((in_ + outer_spare_rows) * ld_);
-            d_b_.resize(ld_);
+            for (std::size_t g = 0; g < groups_.size(); ++g)
+                sums_.push_back({OuterSums<T>(plan.ids ? std::min(level_, Simd::avx512) : level_, in_, out_),
+                                 Buffer<T>(ld_)});
             if (!plan.input_gradient) return;
             d_x_.resize(rows * x_ld_);
             order_ = plain_columns(out_, unit);
@@ -156,7 +163,13 @@ class Dense {
         std::size_t ld_ = 0, x_ld_ = 0;
         std::vector<ColumnRun> order_;
         PackedMatrix<T> w_, w_back_;
-        Buffer<T> table_, bias_, y_, pre_, d_pre_, d_x_, d_w_, d_b_;
+        Buffer<T> table_, bias_, y_, pre_, d_pre_, d_x_;
+        SumGroups groups_;
+        struct Sums {
+            OuterSums<T> w;
+            Buffer<T> b;
+        };
+        std::vector<Sums> sums_;  // over the rows of each of groups_
     };
 
     void prepare(Tape& tape, Part part) const {
@@ -197,30 +210,40 @@ class Dense {
     }
 
     void gradient(Tape& tape, const Input<T>& x, View<const T> d_y, const Context&, std::size_t steps,
-                  Params& d_params, Part part) const {
-        const std::size_t rows = steps * tape.plan_.extent.lanes;
-        const View<const T> d = tape.d_pre(d_y.slice(0, rows));
-        const View<T> d_w(tape.d_w_.data(), in_size(), out_size(), tape.ld_);
-        const std::size_t unit = simd::width(tape.level_) / sizeof(T);
-        const Range share = outer_share(tape.level_, tiles_of(out_size(), unit), part);
-        const std::size_t first = share.first * unit;
-        const std::size_t last = std::min(share.last * unit, out_size());
-        if (tape.plan_.ids) {
+                  Part part) const {
+        const View<const T> d = tape.d_pre(d_y.slice(0, steps * tape.plan_.extent.lanes));
+        const std::size_t unit = simd::width(tape.level_) / sizeof(T), vectors = tiles_of(out_size(), unit);
+        tape.groups_.for_each(part, outer_panels(tape.level_, vectors), [&](std::size_t group, Range panels) {
+            const auto rows = tape.groups_.rows(group, steps);
+            const Range share = outer_share(tape.level_, vectors, panels);
+            auto& to = tape.sums_[group];
+            if (!tape.plan_.ids) {
+                matmul_outer<T, 1>(tape.level_, {{{x.dense, &to.w}}}, d, rows, to.b.data(), share);
+                return;
+            }
+            const View<T> d_w(to.w.at(0, 0), in_size(), out_size(), to.w.ld());
+            const std::size_t first = share.first * unit, last = std::min(share.last * unit, out_size());
             for (std::size_t i = 0; i < in_size(); ++i)
                 std::fill(d_w.row(i) + first, d_w.row(i) + last, T(0));
-            std::fill(tape.d_b_.data() + first, tape.d_b_.data() + last, T(0));
-            for (std::size_t r = 0; r < rows; ++r)
+            std::fill(to.b.data() + first, to.b.data() + last, T(0));
+            for (const std::uint32_t r : rows)
                 for (std::size_t j = first; j < last; ++j) {
                     d_w(x.ids[r], j) += d(r, j);
-                    tape.d_b_[j] += d(r, j);
+                    to.b[j] += d(r, j);
                 }
-        } else {
-            const View<const T> in(x.dense.data, rows, in_size(), x.dense.ld);
-            matmul_outer<T, 1>(tape.level_, {{{in, d_w}}}, d, tape.d_b_.data(), part);
-        }
-        for (std::size_t i = 0; i < in_size(); ++i)
-            std::copy(d_w.row(i) + first, d_w.row(i) + last, d_params.W.data() + i * out_size() + first);
-        std::copy(tape.d_b_.data() + first, tape.d_b_.data() + last, d_params.b.data() + first);
+        });
+    }
+
+    void collect(const Tape& tape, Params& d_params, Part part) const {
+        const auto bias = [&](const auto& sums) { return sums.b.data(); };
+        if (part.index == 0) add_up(tape.sums_, bias, out_size(), d_params.b.data());
+        const std::size_t unit = simd::width(tape.level_) / sizeof(T);
+        for (std::size_t i = part.begin(in_size()); i < part.end(in_size()); ++i)
+            for (std::size_t v = 0, j = 0; j < out_size(); ++v, j += unit) {
+                const auto vector = [&](const auto& sums) { return sums.w.at(i, v); };
+                add_up(tape.sums_, vector, std::min(unit, out_size() - j),
+                       d_params.W.data() + i * out_size() + j);
+            }
     }
 
     friend std::ostream& operator<<(std::ostream& out, const Dense& d) {

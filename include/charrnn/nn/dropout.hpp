@@ -126,7 +126,8 @@ class Dropout {
         });
     }
 
-    void gradient(Tape&, const Input<T>&, View<const T>, const Context&, std::size_t, Params&, Part) const {}
+    void gradient(Tape&, const Input<T>&, View<const T>, const Context&, std::size_t, Part) const {}
+    void collect(const Tape&, Params&, Part) const {}
 
     friend std::ostream& operator<<(std::ostream& out, const Dropout& d) {
         out << "Dropout(" << d.width_ << ", " << d.p_;

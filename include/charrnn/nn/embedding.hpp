@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <ostream>
 #include <string>
+#include <vector>
 
 #include <charrnn/core/buffer.hpp>
 #include <charrnn/core/error.hpp>
+#include <charrnn/core/sum_groups.hpp>
 #include <charrnn/nn/init.hpp>
 #include <charrnn/nn/layer.hpp>
 
@@ -70,11 +73,15 @@ class Embedding {
     class Tape {
       public:
         Tape(const Embedding& layer, const Plan& plan)
-            : lanes_(plan.extent.lanes), width_(layer.out_size()), ld_(row_stride<T>(layer.out_size())) {
+            : lanes_(plan.extent.lanes),
+              width_(layer.out_size()),
+              ld_(row_stride<T>(layer.out_size())),
+              groups_(plan.extent) {
             if (!plan.ids)
                 throw shape_error(printed(layer) + ": x is rows of numbers, expected ids: an Embedding is " +
                                   "the first layer of a model");
             y_.resize(plan.extent.rows() * ld_);
+            if (plan.backward) sums_.assign(groups_.size(), Buffer<T>(layer.in_size() * ld_));
         }
         [[nodiscard]] View<const T> output(std::size_t steps) const {
             return {y_.data(), steps * lanes_, width_, ld_};
@@ -86,6 +93,8 @@ class Embedding {
         friend Embedding;
         std::size_t lanes_, width_, ld_;
         Buffer<T> y_;
+        SumGroups groups_;
+        std::vector<Buffer<T>> sums_;  // over the rows of each of groups_
     };
 
     void prepare(Tape&, Part) const {}
@@ -103,15 +112,23 @@ class Embedding {
 
     /// Rows are added in ascending order, shared out by column.
     void gradient(Tape& tape, const Input<T>& x, View<const T> d_y, const Context&, std::size_t steps,
-                  Params& d_params, Part part) const {
-        const std::size_t first = part.begin(out_size()), last = part.end(out_size());
-        for (std::size_t i = 0; i < in_size(); ++i)
-            std::fill(d_params.W.data() + i * out_size() + first, d_params.W.data() + i * out_size() + last,
-                      T(0));
-        for (std::size_t r = 0; r < steps * tape.lanes_; ++r) {
-            T* to = d_params.W.data() + x.ids[r] * out_size();
-            const T* from = d_y.row(r);
-            for (std::size_t j = first; j < last; ++j) to[j] += from[j];
+                  Part part) const {
+        tape.groups_.for_each(part, out_size(), [&](std::size_t group, Range columns) {
+            T* const table = tape.sums_[group].data();
+            for (std::size_t i = 0; i < in_size(); ++i)
+                std::fill(table + i * tape.ld_ + columns.first, table + i * tape.ld_ + columns.last, T(0));
+            for (const std::uint32_t r : tape.groups_.rows(group, steps)) {
+                T* to = table + x.ids[r] * tape.ld_;
+                const T* from = d_y.row(r);
+                for (std::size_t j = columns.first; j < columns.last; ++j) to[j] += from[j];
+            }
+        });
+    }
+
+    void collect(const Tape& tape, Params& d_params, Part part) const {
+        for (std::size_t i = part.begin(in_size()); i < part.end(in_size()); ++i) {
+            const auto row = [&](const Buffer<T>& sums) { return sums.data() + i * tape.ld_; };
+            add_up(tape.sums_, row, out_size(), d_params.W.data() + i * out_size());
         }
     }
 

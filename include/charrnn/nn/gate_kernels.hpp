@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -346,11 +347,12 @@ struct GateStepBack {
     }
 };
 
-/// table[ids[r]] += rows[r] for r ascending, for the vectors [first, last) of a row; the table is cleared first.
+/// table[ids[r]] += from[r] for each r of `rows`, for the vectors [first, last) of a row; the table is cleared first.
 template <class T>
 struct ScatterAdd {
     View<T> table;
-    View<const T> rows;
+    View<const T> from;
+    std::span<const std::uint32_t> rows;
     const std::uint32_t* ids;
     std::size_t first, last;  // scalars
 
@@ -359,11 +361,11 @@ struct ScatterAdd {
         using V = typename Isa::template pack<T>;
         for (std::size_t i = 0; i < table.rows; ++i)
             std::fill(table.row(i) + first, table.row(i) + last, T(0));
-        for (std::size_t r = 0; r < rows.rows; ++r) {
+        for (const std::uint32_t r : rows) {
             T* to = table.row(ids[r]);
-            const T* from = rows.row(r);
+            const T* row = from.row(r);
             for (std::size_t j = first; j < last; j += V::size)
-                (V::load(to + j) + V::load(from + j)).store(to + j);
+                (V::load(to + j) + V::load(row + j)).store(to + j);
         }
     }
 };

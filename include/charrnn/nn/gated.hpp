@@ -11,12 +11,13 @@
 #include <charrnn/core/error.hpp>
 #include <charrnn/core/matmul.hpp>
 #include <charrnn/core/outer.hpp>
+#include <charrnn/core/sum_groups.hpp>
 #include <charrnn/nn/cell.hpp>
 #include <charrnn/nn/gate_kernels.hpp>
 
 /// @file
-/// A gated cell over a window: one product for the input half, a fused step for the recurrent half, and the weight
-/// gradients as one product at the end. For the layout see gate_kernels.hpp.
+/// A gated cell over a window: one product for the input half, a fused step for the recurrent half, and the weights'
+/// gradients as one product for each of SumGroups at the end. For the layout see gate_kernels.hpp.
 
 namespace charrnn::detail {
 
@@ -26,7 +27,8 @@ class GatedTape {
     using Shape = GateShape<Cell>;
 
   public:
-    GatedTape(const Cell& cell, const Plan& plan) : plan_(plan), in_(cell.in), width_(cell.out) {
+    GatedTape(const Cell& cell, const Plan& plan)
+        : plan_(plan), in_(cell.in), width_(cell.out), groups_(plan.extent) {
         level_ = product_level<T>(plan);
         unit_ = simd::width(level_) / sizeof(T);
         padded_ = round_up(width_, unit_ * Shape::blocks);
@@ -49,9 +51,10 @@ class GatedTape {
         carry_.resize(plan.extent.lanes * state_ld_);
         wh_back_ = PackedMatrix<T>(level_, hidden_order_.size() * unit_, plain_columns(width_, unit_),
                                    matmul_panel(level_), Shape::hidden_stripes);
-        d_wi_.resize((in_ + outer_spare_rows) * gate_ld_);
-        d_wh_.resize((width_ + outer_spare_rows) * gate_ld_);
-        d_b_.resize(gate_columns_in_all);
+        for (std::size_t g = 0; g < groups_.size(); ++g)
+            sums_.push_back(
+                {OuterSums<T>(plan.ids ? std::min(level_, Simd::avx512) : level_, in_, gate_columns_in_all),
+                 OuterSums<T>(level_, width_, gate_columns_in_all), Buffer<T>(gate_columns_in_all)});
         if (!plan.input_gradient) return;
         d_x_ld_ = row_stride<T>(in_);
         d_x_.resize(rows * d_x_ld_);
@@ -137,30 +140,37 @@ class GatedTape {
         }
     }
 
-    void gradient(const Input<T>& x, const Context& context, std::size_t steps, GatedParams<T>& d,
-                  Part part) {
-        const std::size_t rows = steps * n_lanes();
-        const std::size_t columns = padded_ * Shape::gates;
-        const View<const T> gates(gates_.data(), rows, columns, gate_ld_);
-        const View<const T> h(before(context), rows, width_, state_ld_);
-        const View<T> d_wh(d_wh_.data(), width_, columns, gate_ld_);
-        const View<T> d_wi(d_wi_.data(), in_, columns, gate_ld_);
-        const Range share = outer_share(level_, bias_order_.size(), part);
-        if (plan_.ids) {
-            matmul_outer<T, 1>(level_, {{{h, d_wh, Shape::hidden_stripes}}}, gates, d_b_.data(), part);
-            simd::dispatch(level_,
-                           ScatterAdd<T>{d_wi, gates, x.ids, share.first * unit_, share.last * unit_});
-        } else {
-            const View<const T> dense(x.dense.data, rows, in_, x.dense.ld);
-            matmul_outer<T, 2>(level_,
-                               {{{h, d_wh, Shape::hidden_stripes}, {dense, d_wi, Shape::input_stripes}}},
-                               gates, d_b_.data(), part);
+    void gradient(const Input<T>& x, const Context& context, std::size_t steps, Part part) {
+        const std::size_t all = steps * n_lanes(), vectors = bias_order_.size();
+        const View<const T> gates(gates_.data(), all, vectors * unit_, gate_ld_);
+        const View<const T> h(before(context), all, width_, state_ld_);
+        groups_.for_each(part, outer_panels(level_, vectors), [&](std::size_t group, Range panels) {
+            const auto rows = groups_.rows(group, steps);
+            const Range share = outer_share(level_, vectors, panels);
+            Sums& to = sums_[group];
+            if (plan_.ids) {
+                matmul_outer<T, 1>(level_, {{{h, &to.wh, Shape::hidden_stripes}}}, gates, rows, to.b.data(),
+                                   share);
+                const View<T> table(to.wi.at(0, 0), in_, vectors * unit_, to.wi.ld());
+                simd::dispatch(level_, ScatterAdd<T>{table, gates, rows, x.ids, share.first * unit_,
+                                                     share.last * unit_});
+            } else {
+                matmul_outer<T, 2>(
+                    level_, {{{h, &to.wh, Shape::hidden_stripes}, {x.dense, &to.wi, Shape::input_stripes}}},
+                    gates, rows, to.b.data(), share);
+            }
+        });
+    }
+
+    void collect(GatedParams<T>& d, Part part) const {
+        const std::size_t vectors = bias_order_.size();
+        const Range share{part.begin(vectors), part.end(vectors)};
+        unpack(&Sums::wh, hidden_order_, Shape::hidden_stripes, share, d.Wh);
+        unpack(&Sums::wi, order_, Shape::input_stripes, share, d.Wi);
+        for (std::size_t v = share.first; v < share.last; ++v) {
+            const auto from = [&](const Sums& s) { return s.b.data() + v * unit_; };
+            add_up(sums_, from, bias_order_[v].count, d.b.data() + bias_order_[v].first);
         }
-        unpack(d_wh, hidden_order_, Shape::hidden_stripes, share, d.Wh);
-        unpack(d_wi, order_, Shape::input_stripes, share, d.Wi);
-        for (std::size_t v = share.first; v < share.last; ++v)
-            for (std::size_t j = 0; j < bias_order_[v].count; ++j)
-                d.b(bias_order_[v].first + j) = d_b_[v * unit_ + j];
     }
 
     /// h of every step: (T * N, H).
@@ -193,7 +203,7 @@ class GatedTape {
     [[nodiscard]] std::size_t n_lanes() const { return plan_.extent.lanes; }
     /// Steps whose rows stay in the second-level cache between the product over them and the steps themselves.
     [[nodiscard]] static std::size_t steps_at_once(Lanes lanes) {
-        return std::max<std::size_t>(1, 96 / std::max<std::size_t>(1, lanes.count));
+        return std::max<std::size_t>(1, 100 / std::max<std::size_t>(1, lanes.count));
     }
     T* state_row(std::size_t row) { return state_.data() + row * state_ld_; }
     [[nodiscard]] const T* before(const Context& context) const {
@@ -221,15 +231,21 @@ class GatedTape {
                 std::copy(from, from + state_ld_, to);
         }
     }
-    void unpack(View<const T> from, const std::vector<ColumnRun>& order, const Stripes& stripes, Range share,
-                Matrix<T>& to) const {
+    /// The sums over the rows of each of groups_.
+    struct Sums {
+        OuterSums<T> wi, wh;
+        Buffer<T> b;
+    };
+    void unpack(OuterSums<T> Sums::*from, const std::vector<ColumnRun>& order, const Stripes& stripes,
+                Range share, Matrix<T>& to) const {
         std::size_t first = 0, last = order.size();
         while (first < last && stripes(first) < share.first) ++first;
         while (first < last && stripes(last - 1) >= share.last) --last;
-        for (std::size_t i = 0; i < from.rows; ++i)
+        for (std::size_t i = 0; i < to.shape(0); ++i)
             for (std::size_t v = first; v < last; ++v)
-                copy_run(from.row(i) + stripes(v) * unit_, order[v].count,
-                         to.data() + i * to.shape(1) + order[v].first);
+                add_up(
+                    sums_, [&](const Sums& s) { return (s.*from).at(i, stripes(v)); }, order[v].count,
+                    to.data() + i * to.shape(1) + order[v].first);
     }
 
     Plan plan_;
@@ -240,7 +256,8 @@ class GatedTape {
     PackedMatrix<T> wi_, wh_, wi_back_, wh_back_;
     Buffer<T> table_, bias_;
     Buffer<T> gates_, state_, previous_, carry_, d_x_;
-    Buffer<T> d_wi_, d_wh_, d_b_;
+    SumGroups groups_;
+    std::vector<Sums> sums_;
 };
 
 }  // namespace charrnn::detail

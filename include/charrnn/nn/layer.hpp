@@ -32,11 +32,12 @@ using LayerState = std::vector<Matrix<T>>;
 ///     layer.prepare(tape, part)                          renew private copies of the weights
 ///     layer.forward(tape, x, context, steps, lanes)      for a group of lanes; the result is tape.output(steps)
 ///     layer.backward(tape, x, d_y, context, steps, lanes)    the input's gradient is tape.d_input(steps)
-///     layer.gradient(tape, x, d_y, context, steps, d_params, part)   after all groups: the parameters' gradient
+///     layer.gradient(tape, x, d_y, context, steps, part)     after all groups: sums over rows, see SumGroups
+///     layer.collect(tape, d_params, part)                    after all parts of that: the parameters' gradient
 ///     L::prefix                                          goes before its parameters' names: "cell.", or ""
 ///
-/// forward and backward are called for disjoint groups of lanes at the same time, prepare and gradient for
-/// disjoint parts.
+/// forward and backward are called for disjoint groups of lanes at the same time, prepare, gradient and collect
+/// for disjoint parts.
 template <class L>
 concept Layer = std::copyable<L> &&
     requires(const L& layer, L& mutable_layer, typename L::Tape& tape, const typename L::Tape& const_tape,
@@ -52,7 +53,8 @@ concept Layer = std::copyable<L> &&
     layer.prepare(tape, part);
     layer.forward(tape, x, context, std::size_t{}, lanes);
     layer.backward(tape, x, d_y, context, std::size_t{}, lanes);
-    layer.gradient(tape, x, d_y, context, std::size_t{}, d_params, part);
+    layer.gradient(tape, x, d_y, context, std::size_t{}, part);
+    layer.collect(const_tape, d_params, part);
     { const_tape.output(std::size_t{}) } -> std::convertible_to<View<const typename L::value_type>>;
     { const_tape.d_input(std::size_t{}) } -> std::convertible_to<View<const typename L::value_type>>;
     { out << layer } -> std::same_as<std::ostream&>;
@@ -81,6 +83,7 @@ class Stage {
                           Lanes lanes) = 0;
     virtual void gradient(const Input<T>& x, View<const T> d_y, const Context& context, std::size_t steps,
                           Part part) = 0;
+    virtual void collect(Part part) = 0;
     [[nodiscard]] virtual View<const T> output(std::size_t steps) const = 0;
     [[nodiscard]] virtual View<const T> d_input(std::size_t steps) const = 0;
     /// Make room for states that begin inside a window (Context::begins).
@@ -115,8 +118,9 @@ class StageOf final : public Stage<typename L::value_type> {
     }
     void gradient(const Input<T>& x, View<const T> d_y, const Context& context, std::size_t steps,
                   Part part) override {
-        layer_.gradient(tape_, x, d_y, context, steps, d_params_, part);
+        layer_.gradient(tape_, x, d_y, context, steps, part);
     }
+    void collect(Part part) override { layer_.collect(tape_, d_params_, part); }
     [[nodiscard]] View<const T> output(std::size_t steps) const override { return tape_.output(steps); }
     [[nodiscard]] View<const T> d_input(std::size_t steps) const override { return tape_.d_input(steps); }
     /// Make room for states that begin inside a window (Context::begins).

@@ -75,12 +75,10 @@ class Recur {
     }
 
     void gradient(Tape& tape, const Input<T>& x, View<const T>, const Context& context, std::size_t steps,
-                  Params& d_params, Part part) const {
-        if constexpr (GatedCell<C>)
-            tape.gradient(x, context, steps, d_params, part);
-        else
-            tape.gradient(d_params, part);
+                  Part part) const {
+        if constexpr (GatedCell<C>) tape.gradient(x, context, steps, part);
     }
+    void collect(const Tape& tape, Params& d_params, Part part) const { tape.collect(d_params, part); }
 
     friend std::ostream& operator<<(std::ostream& out, const Recur& r) {
         return out << "Recur(" << r.cell_ << ")";

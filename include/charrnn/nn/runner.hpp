@@ -23,7 +23,7 @@ namespace charrnn {
 /// called when they have changed.
 ///
 /// A pass over a window is: load, then for each group of lanes forward, loss and backward, then for each part
-/// gradient, then store. Groups may run on different threads, and so may parts.
+/// gradient, then for each part collect, then store. Groups may run on different threads, and so may parts.
 template <class T>
 class Runner {
   public:
@@ -101,12 +101,22 @@ class Runner {
         }
     }
 
-    void gradient(const Input<T>& x, const Context& context, std::size_t steps, Part part = {}) {
+    /// After backward for all groups: a part of the sums that make the parameters' gradients.
+    void gradient(const Input<T>& x, const Context& context, std::size_t steps, Part part) {
         View<const T> d_y = d_output(steps);
         for (std::size_t i = stages_.size(); i-- > 0;) {
             stages_[i]->gradient(input_of(i, x, steps), d_y, context, steps, part);
             d_y = stages_[i]->d_input(steps);
         }
+    }
+    /// After all parts of that: a part of the gradients.
+    void collect(Part part) {
+        for (auto& stage : stages_) stage->collect(part);
+    }
+    /// Both in one.
+    void gradient(const Input<T>& x, const Context& context, std::size_t steps) {
+        gradient(x, context, steps, Part{});
+        collect(Part{});
     }
 
     /// The gradients, in the order and under the names of the model's parameters.

@@ -90,7 +90,7 @@ class StepTape {
         }
     }
 
-    void gradient(Params& d, Part part) const {
+    void collect(Params& d, Part part) const {
         if (part.index != 0) return;
         zero(d);
         std::vector<T*> to;

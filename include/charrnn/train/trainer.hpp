@@ -310,6 +310,7 @@ class Trainer {
         const auto gradients = [&](std::size_t i) {
             runner_.gradient(x, context, batch_.steps, {i, threads});
         };
+        const auto collect = [&](std::size_t i) { runner_.collect({i, threads}); };
         const auto sum_ties = [&](std::size_t i) { update_.sum_ties({i, threads}); };
         const auto square = [&](std::size_t i) { update_.square({i, threads}); };
         const auto update = [&](std::size_t i) {
@@ -319,9 +320,9 @@ class Trainer {
         const auto copy_ties = [&](std::size_t i) { update_.copy_ties({i, threads}); };
         const auto renew = [&](std::size_t i) { runner_.prepare({i, threads}); };
         if (update_.has_ties())
-            team_.run(through_time, gradients, sum_ties, square);
+            team_.run(through_time, gradients, collect, sum_ties, square);
         else
-            team_.run(through_time, gradients, square);
+            team_.run(through_time, gradients, collect, square);
         const double loss =
             runner_.total_loss(batch_.steps) / static_cast<double>(std::max<std::size_t>(1, batch_.count));
         norm = update_.norm();

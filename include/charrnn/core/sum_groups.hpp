@@ -1,0 +1,74 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <charrnn/core/packed_matrix.hpp>
+#include <charrnn/core/simd.hpp>
+#include <charrnn/core/view.hpp>
+
+namespace charrnn {
+
+/// The rows of a window over which gradients are summed, in groups of neighbouring lanes. Each group is summed by itself,
+/// and then the groups in their order: so a thread sums over the lanes that it took through time, which are near, and
+/// not over what another core has written. How many groups there are depends on the lanes alone, and no sum on the threads.
+class SumGroups {
+    static constexpr std::size_t most = 2, least_lanes = 8;
+
+  public:
+    /// The groups of the largest window. Rows of the same step stand side by side, and steps in their order.
+    explicit SumGroups(const Extent& extent) {
+        const std::size_t groups = extent.lanes < most * least_lanes ? 1 : most;
+        for (std::size_t g = 0; g < groups; ++g) {
+            const Lanes lanes = Lanes::of(extent.lanes, g, groups);
+            Group& group = groups_.emplace_back(Group{lanes.count, {}});
+            group.rows.reserve(extent.steps * lanes.count);
+            for (std::size_t t = 0; t < extent.steps; ++t)
+                for (std::size_t n = 0; n < lanes.count; ++n)
+                    group.rows.push_back(static_cast<std::uint32_t>(t * extent.lanes + lanes.first + n));
+        }
+    }
+
+    /// How many groups there are.
+    [[nodiscard]] std::size_t size() const { return groups_.size(); }
+    /// The rows of a group in a window of `steps` steps, ascending.
+    [[nodiscard]] std::span<const std::uint32_t> rows(std::size_t group, std::size_t steps) const {
+        return std::span(groups_[group].rows).first(steps * groups_[group].lanes);
+    }
+
+    /// Call f(group, share of n items) for this part of all the groups' items.
+    template <class F>
+    void for_each(Part part, std::size_t n, const F& f) const {
+        const std::size_t begin = part.begin(size() * n), end = part.end(size() * n);
+        for (std::size_t g = 0; g < size(); ++g) {
+            const Range share{std::clamp(begin, g * n, (g + 1) * n) - g * n,
+                              std::clamp(end, g * n, (g + 1) * n) - g * n};
+            if (share.first < share.last) f(g, share);
+        }
+    }
+
+  private:
+    struct Group {
+        std::size_t lanes;
+        std::vector<std::uint32_t> rows;
+    };
+    std::vector<Group> groups_;
+};
+
+/// to = the sum of `count` scalars of each group, which from(sums) points to; `groups`: the sums of each.
+template <class T, class Sums, class F>
+void add_up(const std::vector<Sums>& groups, const F& from, std::size_t count, T* to) {
+    using V = simd::Pack<T, 16>;
+    copy_run<T>(from(groups.front()), count, to);
+    for (std::size_t g = 1; g < groups.size(); ++g) {
+        const T* const more = from(groups[g]);
+        std::size_t i = 0;
+        for (; i + V::size <= count; i += V::size) (V::load(to + i) + V::load(more + i)).store(to + i);
+        for (; i < count; ++i) to[i] += more[i];
+    }
+}
+
+}  // namespace charrnn
