@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include <charrnn/core/buffer.hpp>
 #include <charrnn/core/simd.hpp>
@@ -232,17 +233,40 @@ CHARRNN_INLINE void cut_columns(const F& from, std::size_t depth, std::size_t co
                 Vector::all(0).store(to + depth / step * step_size + part * tile + i * line);
 }
 
-/// A strip of B from the rows of an array (depth, 16).
-struct CutColumns {
-    const float* from;
-    std::size_t depth;
-    float* to;
+/// Exchange rows and columns of 16 vectors of 16.
+CHARRNN_INLINE void turn(Vector (&x)[16]) {
+    const auto pass = [&]<std::size_t Far, std::size_t... I>(std::index_sequence<I...>)
+        __attribute__((always_inline)) {
+        CHARRNN_UNROLL
+        for (std::size_t i = 0; i < 16; ++i)
+            if ((i & Far) == 0) {
+                const auto a = x[i].v, b = x[i + Far].v;
+                x[i].v = __builtin_shufflevector(a, b, ((I & Far) == 0 ? I : 16 + I - Far)...);
+                x[i + Far].v = __builtin_shufflevector(a, b, ((I & Far) == 0 ? I + Far : 16 + I)...);
+            }
+    };
+    constexpr std::make_index_sequence<16> all;
+    pass.template operator()<8>(all);
+    pass.template operator()<4>(all);
+    pass.template operator()<2>(all);
+    pass.template operator()<1>(all);
+}
 
-    template <class Isa>
-    CHARRNN_INLINE void operator()(Isa) const {
-        const auto row = [&](std::size_t k) __attribute__((always_inline)) { return from + k * line; };
-        cut_columns(row, depth, line, to);
+/// A step from two blocks of 16 rows, of which load(block, i, x) gives row i: what stands at place j of the rows makes line
+/// j of `lines`.
+template <class F>
+CHARRNN_INLINE void cut_turned(const F& load, std::size_t lines, float* to) {
+    float columns[2][strip * line];
+    for (std::size_t h = 0; h < 2; ++h) {
+        Vector x[line];
+        CHARRNN_UNROLL
+        for (std::size_t i = 0; i < line; ++i) load(h, i, x[i]);
+        turn(x);
+        CHARRNN_UNROLL
+        for (std::size_t i = 0; i < line; ++i) x[i].store(columns[h] + i * line);
     }
-};
+    for (std::size_t i = 0; i < lines; ++i)
+        cut(Vector::load(columns[0] + i * line), Vector::load(columns[1] + i * line), to + i * line);
+}
 
 }  // namespace charrnn::detail::amx

@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <utility>
 
 #include <charrnn/core/amx.hpp>
 #include <charrnn/core/buffer.hpp>
@@ -19,25 +18,6 @@
 /// numbers are turned while they are cut.
 
 namespace charrnn::detail {
-
-/// Exchange rows and columns of 16 vectors of 16.
-CHARRNN_INLINE void turn(amx::Vector (&x)[16]) {
-    const auto pass = [&]<std::size_t Far, std::size_t... I>(std::index_sequence<I...>)
-        __attribute__((always_inline)) {
-        CHARRNN_UNROLL
-        for (std::size_t i = 0; i < 16; ++i)
-            if ((i & Far) == 0) {
-                const auto a = x[i].v, b = x[i + Far].v;
-                x[i].v = __builtin_shufflevector(a, b, ((I & Far) == 0 ? I : 16 + I - Far)...);
-                x[i + Far].v = __builtin_shufflevector(a, b, ((I & Far) == 0 ? I + Far : 16 + I)...);
-            }
-    };
-    constexpr std::make_index_sequence<16> all;
-    pass.template operator()<8>(all);
-    pass.template operator()<4>(all);
-    pass.template operator()<2>(all);
-    pass.template operator()<1>(all);
-}
 
 struct OuterOnTiles {
     // Chunks of rows, of which all parts stay in the second-level cache, with so many bytes of C.
@@ -72,22 +52,13 @@ struct OuterOnTiles {
         constexpr std::size_t half = amx::step / 2;
         for (std::size_t r = 0; r < at.size(); r += amx::step, to += amx::step_size) {
             amx::stay_awake();
-            float columns[2][amx::strip * half];
-            for (std::size_t h = 0; h < 2; ++h) {
-                amx::Vector x[half];
-                CHARRNN_UNROLL
-                for (std::size_t i = 0; i < half; ++i) {
-                    const std::size_t row = r + h * half + i;
-                    const bool there = row < at.size();
-                    amx::load_some(a.row(at[there ? row : 0]), there ? a.cols : 0, x[i]);
-                }
-                turn(x);
-                CHARRNN_UNROLL
-                for (std::size_t i = 0; i < half; ++i) x[i].store(columns[h] + i * half);
-            }
-            for (std::size_t i = 0; i < a.cols; ++i)
-                amx::cut(amx::Vector::load(columns[0] + i * half), amx::Vector::load(columns[1] + i * half),
-                         to + i * amx::line);
+            const auto load = [&](std::size_t h, std::size_t i, amx::Vector & x)
+                __attribute__((always_inline)) {
+                const std::size_t row = r + h * half + i;
+                const bool there = row < at.size();
+                amx::load_some(a.row(at[there ? row : 0]), there ? a.cols : 0, x);
+            };
+            amx::cut_turned(load, a.cols, to);
         }
     }
 

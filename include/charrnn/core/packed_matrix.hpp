@@ -62,6 +62,49 @@ inline std::vector<ColumnRun> plain_columns(std::size_t n, std::size_t unit) {
     return runs;
 }
 
+namespace detail {
+
+/// A strip of B from some columns of a matrix.
+struct PackColumns {
+    View<const float> source;
+    std::size_t depth;
+    ColumnRun columns;
+    float* to;
+
+    template <class Isa>
+    CHARRNN_INLINE void operator()(Isa) const {
+        const auto row = [&](std::size_t k) __attribute__((always_inline)) {
+            return source.row(k) + columns.first;
+        };
+        amx::cut_columns(row, depth, columns.count, to);
+    }
+};
+
+/// A strip of B from some rows of its transpose, whose columns are taken in another order.
+struct PackRows {
+    View<const float> source;
+    const std::vector<ColumnRun>& order;
+    ColumnRun rows;
+    float* to;
+
+    template <class Isa>
+    CHARRNN_INLINE void operator()(Isa) const {
+        float* out = to;
+        for (std::size_t k = 0; k < order.size(); k += 2, out += amx::step_size) {
+            const auto load = [&](std::size_t h, std::size_t i, amx::Vector & x)
+                __attribute__((always_inline)) {
+                const bool there = k + h < order.size() && i < rows.count;
+                const ColumnRun& from = order[there ? k + h : k];
+                amx::load_some(source.row(rows.first + (there ? i : 0)) + from.first, there ? from.count : 0,
+                               x);
+            };
+            amx::cut_turned(load, amx::line, out);
+        }
+    }
+};
+
+}  // namespace detail
+
 /// A matrix of weights (K, columns) as the kernels read it: panels of a few vectors of columns, in a panel row k
 /// after row k; the last panel is filled with zeros as far as its tiles reach. For the matrix unit: strips, see amx.hpp.
 /// The columns may be taken in another order than the canonical one, and padded with zeros. In a product C = A B it may
@@ -128,8 +171,14 @@ class PackedMatrix {
 
     /// Take over `source` (K, columns), or this part's share of its columns.
     void pack(View<const T> source, Part part = {}) {
-        each_vector(part, [&](const ColumnRun& run, T* out, std::size_t step) {
-            for (std::size_t k = 0; k < depth_; ++k, out += step) {
+        for_each_vector(part, [&](std::size_t v) {
+            const ColumnRun& run = columns_[v];
+            if constexpr (std::is_same_v<T, float>) {
+                if (on_tiles())
+                    return detail::amx::run(detail::PackColumns{source, depth_, run, strip_at(v)});
+            }
+            T* out = column_at(v);
+            for (std::size_t k = 0; k < depth_; ++k, out += step_of(v)) {
                 copy_run(source.row(k) + run.first, run.count, out);
                 for (std::size_t j = run.count; j < unit_; ++j) out[j] = T(0);
             }
@@ -139,7 +188,13 @@ class PackedMatrix {
     /// Take over the transpose of `source` (columns, .): row k of this matrix is the column of `source` that
     /// `order` names for k, a zero row where it names none.
     void pack_transposed(View<const T> source, const std::vector<ColumnRun>& order, Part part = {}) {
-        each_vector(part, [&](const ColumnRun& run, T* out, std::size_t step) {
+        for_each_vector(part, [&](std::size_t v) {
+            const ColumnRun& run = columns_[v];
+            if constexpr (std::is_same_v<T, float>) {
+                if (on_tiles()) return detail::amx::run(detail::PackRows{source, order, run, strip_at(v)});
+            }
+            T* out = column_at(v);
+            const std::size_t step = step_of(v);
             for (const ColumnRun& from : order) {
                 if (run.count < unit_ || from.count < unit_)
                     for (std::size_t k = 0; k < unit_; ++k) std::fill_n(out + k * step, unit_, T(0));
@@ -164,26 +219,19 @@ class PackedMatrix {
         return whole + row_of(whole);
     }
     template <class F>
-    void each_vector(Part part, const F& f) {
+    void for_each_vector(Part part, const F& f) {
         if (depth_ == 0) return;
         const std::size_t n = columns_.size();
-        if constexpr (std::is_same_v<T, float>) {
-            if (on_tiles()) {
-                float* const rows = detail::amx::room(depth_ * unit_);
-                for (std::size_t v = part.begin(n); v < part.end(n); ++v) {
-                    f(columns_[v], rows, unit_);
-                    detail::amx::run(detail::amx::CutColumns{
-                        rows, depth_, data_.data() + v * detail::amx::strip_size(depth_)});
-                }
-                return;
-            }
-        }
-        for (std::size_t v = part.begin(n); v < part.end(n); ++v) {
-            const std::size_t first = v / panel_ * panel_;
-            f(columns_[v], data_.data() + first * unit_ * depth_ + (v - first) * unit_,
-              row_of(first) * unit_);
-        }
+        for (std::size_t v = part.begin(n); v < part.end(n); ++v) f(v);
     }
+    /// Where vector v's strip stands.
+    [[nodiscard]] T* strip_at(std::size_t v) { return data_.data() + v * detail::amx::strip_size(depth_); }
+    /// Where vector v of the first row stands in its panel, and how far on that of the next row does.
+    [[nodiscard]] T* column_at(std::size_t v) {
+        const std::size_t first = v / panel_ * panel_;
+        return data_.data() + first * unit_ * depth_ + (v - first) * unit_;
+    }
+    [[nodiscard]] std::size_t step_of(std::size_t v) const { return row_of(v / panel_ * panel_) * unit_; }
 
     Simd level_ = Simd::baseline;
     std::size_t unit_ = 0;
