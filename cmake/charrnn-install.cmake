@@ -20,6 +20,7 @@ write_basic_package_version_file(
 install(
     FILES "${CMAKE_CURRENT_BINARY_DIR}/charrnn-config.cmake"
           "${CMAKE_CURRENT_BINARY_DIR}/charrnn-config-version.cmake"
+          cmake/charrnn-compiled.cmake
           cmake/charrnn-dependencies.cmake
     DESTINATION "${charrnn_cmake_dir}"
 )

@@ -15,6 +15,7 @@
 #include <charrnn/data/rows.hpp>
 #include <charrnn/data/shuffled.hpp>
 #include <charrnn/data/text.hpp>
+#include <charrnn/instances.hpp>
 #include <charrnn/io/atomic_file.hpp>
 #include <charrnn/io/init_from.hpp>
 #include <charrnn/io/model_file.hpp>

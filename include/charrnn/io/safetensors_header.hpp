@@ -11,8 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include <charrnn/core/error.hpp>
 
 /// @file
@@ -190,7 +188,8 @@ class HeaderReader {
             return refuse("the data_offsets of tensor " + in_quotes(tensor_.name) + " are fewer than two");
         return true;
     }
-    bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) {
+    template <class Exception>
+    bool parse_error(std::size_t position, const std::string&, const Exception&) {
         return refuse("the header is not JSON: wrong at its byte " + std::to_string(position));
     }
 
@@ -309,6 +308,10 @@ inline void check_layout(TensorHeader& header, std::size_t data_bytes, const std
                " bytes follow the last tensor, expected the end of the file");
 }
 
+/// Hand JSON to a reader, event by event, until it refuses one. Defined in json.hpp.
+template <class Reader>
+bool read_json(std::string_view json, Reader& reader);
+
 /// The header from its JSON. Errors: data_error, naming the file and the defect
 inline TensorHeader parse_header(std::string_view json, std::size_t data_bytes, const std::string& file) {
     const auto refuse = [&](const std::string& reason) { throw data_error(file + ": " + reason); };
@@ -322,10 +325,16 @@ inline TensorHeader parse_header(std::string_view json, std::size_t data_bytes, 
     constexpr std::size_t shortest = 48;  // what a tensor takes in JSON at least
     header.tensors.reserve(std::min(json.size() / shortest + 1, HeaderLimits::tensors));
     HeaderReader reader(header);
-    if (!nlohmann::json::sax_parse(json.begin(), json.end(), &reader)) refuse(reader.reason());
+    if (!read_json(json, reader)) refuse(reader.reason());
     check_layout(header, data_bytes, file);
     return header;
 }
 
 }  // namespace detail
 }  // namespace charrnn
+
+#ifdef CHARRNN_COMPILED
+extern template bool charrnn::detail::read_json(std::string_view, charrnn::detail::HeaderReader&);
+#else
+#include <charrnn/io/json.hpp>
+#endif

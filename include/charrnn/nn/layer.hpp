@@ -104,52 +104,21 @@ class StageOf final : public Stage<typename L::value_type> {
     using T = typename L::value_type;
 
   public:
-    StageOf(const L& layer, const Plan& plan) : layer_(layer), lanes_(plan.extent.lanes), tape_(layer, plan) {
-        if (plan.backward) d_params_ = layer.params();
-    }
-
-    void prepare(Part part) override { layer_.prepare(tape_, part); }
-    void forward(const Input<T>& x, const Context& context, std::size_t steps, Lanes lanes) override {
-        layer_.forward(tape_, x, context, steps, lanes);
-    }
+    StageOf(const L& layer, const Plan& plan);
+    void prepare(Part part) override;
+    void forward(const Input<T>& x, const Context& context, std::size_t steps, Lanes lanes) override;
     void backward(const Input<T>& x, View<const T> d_y, const Context& context, std::size_t steps,
-                  Lanes lanes) override {
-        layer_.backward(tape_, x, d_y, context, steps, lanes);
-    }
+                  Lanes lanes) override;
     void gradient(const Input<T>& x, View<const T> d_y, const Context& context, std::size_t steps,
-                  Part part) override {
-        layer_.gradient(tape_, x, d_y, context, steps, part);
-    }
-    void collect(Part part) override { layer_.collect(tape_, d_params_, part); }
-    [[nodiscard]] View<const T> output(std::size_t steps) const override { return tape_.output(steps); }
-    [[nodiscard]] View<const T> d_input(std::size_t steps) const override { return tape_.d_input(steps); }
-    /// Make room for states that begin inside a window (Context::begins).
-    void allow_begins() override {
-        if constexpr (requires { tape_.allow_begins(); }) tape_.allow_begins();
-    }
-    void load(const LayerState<T>& state) override {
-        if constexpr (has_state)
-            for (std::size_t p = 0; p < layer_.state_parts(); ++p)
-                copy(View<const T>(view(state[p])), tape_.state(0, p));
-    }
-    /// Write the state after `steps` steps.
-    void store(LayerState<T>& state, std::size_t steps) override {
-        if constexpr (has_state)
-            for (std::size_t p = 0; p < layer_.state_parts(); ++p)
-                copy(View<const T>(tape_.state(steps, p)), view(state[p]));
-    }
-    [[nodiscard]] LayerState<T> d_state() const override {
-        LayerState<T> d;
-        if constexpr (has_state)
-            for (std::size_t p = 0; p < layer_.state_parts(); ++p) {
-                d.push_back(xt::zeros<T>({lanes_, layer_.out_size()}));
-                copy(tape_.d_state(p), view(d.back()));
-            }
-        return d;
-    }
-    void append_gradients(const std::string& prefix, std::vector<Parameter<T>>& list) override {
-        detail::append_parameters(list, prefix + layer_.prefix, d_params_);
-    }
+                  Part part) override;
+    void collect(Part part) override;
+    [[nodiscard]] View<const T> output(std::size_t steps) const override;
+    [[nodiscard]] View<const T> d_input(std::size_t steps) const override;
+    void allow_begins() override;
+    void load(const LayerState<T>& state) override;
+    void store(LayerState<T>& state, std::size_t steps) override;
+    [[nodiscard]] LayerState<T> d_state() const override;
+    void append_gradients(const std::string& prefix, std::vector<Parameter<T>>& list) override;
 
   private:
     static constexpr bool has_state = requires(typename L::Tape & tape) { tape.state(0, 0); };
@@ -165,6 +134,74 @@ class StageOf final : public Stage<typename L::value_type> {
     typename L::Tape tape_;
     typename L::Params d_params_;
 };
+
+// Here, and not within the class, they are not inline: what instances.hpp has of them, no program compiles again.
+
+template <Layer L>
+StageOf<L>::StageOf(const L& layer, const Plan& plan)
+    : layer_(layer), lanes_(plan.extent.lanes), tape_(layer, plan) {
+    if (plan.backward) d_params_ = layer.params();
+}
+template <Layer L>
+void StageOf<L>::prepare(Part part) {
+    layer_.prepare(tape_, part);
+}
+template <Layer L>
+void StageOf<L>::forward(const Input<T>& x, const Context& context, std::size_t steps, Lanes lanes) {
+    layer_.forward(tape_, x, context, steps, lanes);
+}
+template <Layer L>
+void StageOf<L>::backward(const Input<T>& x, View<const T> d_y, const Context& context, std::size_t steps,
+                          Lanes lanes) {
+    layer_.backward(tape_, x, d_y, context, steps, lanes);
+}
+template <Layer L>
+void StageOf<L>::gradient(const Input<T>& x, View<const T> d_y, const Context& context, std::size_t steps,
+                          Part part) {
+    layer_.gradient(tape_, x, d_y, context, steps, part);
+}
+template <Layer L>
+void StageOf<L>::collect(Part part) {
+    layer_.collect(tape_, d_params_, part);
+}
+template <Layer L>
+auto StageOf<L>::output(std::size_t steps) const -> View<const T> {
+    return tape_.output(steps);
+}
+template <Layer L>
+auto StageOf<L>::d_input(std::size_t steps) const -> View<const T> {
+    return tape_.d_input(steps);
+}
+template <Layer L>
+void StageOf<L>::allow_begins() {
+    if constexpr (requires { tape_.allow_begins(); }) tape_.allow_begins();
+}
+template <Layer L>
+void StageOf<L>::load(const LayerState<T>& state) {
+    if constexpr (has_state)
+        for (std::size_t p = 0; p < layer_.state_parts(); ++p)
+            copy(View<const T>(view(state[p])), tape_.state(0, p));
+}
+template <Layer L>
+void StageOf<L>::store(LayerState<T>& state, std::size_t steps) {
+    if constexpr (has_state)
+        for (std::size_t p = 0; p < layer_.state_parts(); ++p)
+            copy(View<const T>(tape_.state(steps, p)), view(state[p]));
+}
+template <Layer L>
+auto StageOf<L>::d_state() const -> LayerState<T> {
+    LayerState<T> d;
+    if constexpr (has_state)
+        for (std::size_t p = 0; p < layer_.state_parts(); ++p) {
+            d.push_back(xt::zeros<T>({lanes_, layer_.out_size()}));
+            copy(tape_.d_state(p), view(d.back()));
+        }
+    return d;
+}
+template <Layer L>
+void StageOf<L>::append_gradients(const std::string& prefix, std::vector<Parameter<T>>& list) {
+    detail::append_parameters(list, prefix + layer_.prefix, d_params_);
+}
 
 /// The parameters of a layer without any.
 template <class T>
