@@ -1,17 +1,17 @@
 #pragma once
 
+#include <charrnn/core/blas.hpp>
 #include <charrnn/io/safetensors_header.hpp>
 #include <charrnn/nn/dropout.hpp>
 #include <charrnn/nn/embedding.hpp>
 #include <charrnn/nn/gru_reset_before.hpp>
-#include <charrnn/nn/loss.hpp>
 #include <charrnn/nn/model.hpp>
 #include <charrnn/nn/runner.hpp>
 #include <charrnn/optim/adam.hpp>
-#include <charrnn/optim/optimiser.hpp>
 #include <charrnn/optim/rmsprop.hpp>
 #include <charrnn/optim/sgd.hpp>
 #include <charrnn/train/choice.hpp>
+#include <charrnn/train/parameter_update.hpp>
 
 /// @file
 /// What the library's own layers and optimisers are compiled to, in one list: for whoever wants it compiled once, and not
@@ -24,30 +24,33 @@
 /// and everything else, compiled with -DCHARRNN_COMPILED, finds its kernels there. Layers, cells and optimisers of
 /// one's own are compiled where they are used, as ever.
 
-/// The layers at work with scalars T. `prefix` is `template` where they are to be compiled, `extern template` elsewhere.
-#define CHARRNN_LAYER_INSTANCES(prefix, T)                                                           \
-    prefix class charrnn::StageOf<charrnn::Recur<charrnn::LSTMCell, T>>;                             \
-    prefix class charrnn::StageOf<charrnn::Recur<charrnn::GRUCell, T>>;                              \
-    prefix class charrnn::StageOf<charrnn::Recur<charrnn::GRUResetBeforeCell, T>>;                   \
-    prefix class charrnn::StageOf<charrnn::Recur<charrnn::RNNCell, T>>;                              \
-    prefix class charrnn::StageOf<charrnn::Dense<T>>;                                                \
-    prefix class charrnn::StageOf<charrnn::Embedding<T>>;                                            \
-    prefix class charrnn::StageOf<charrnn::Dropout<T>>;                                              \
-    prefix class charrnn::Runner<T>;                                                                 \
-    prefix class charrnn::Registry<T>;                                                               \
-    prefix void charrnn::simd::dispatch(charrnn::Simd, const charrnn::detail::CrossEntropyRows<T>&); \
-    prefix void charrnn::simd::dispatch(charrnn::Simd, const charrnn::detail::SoftmaxWeights<T>&);   \
-    prefix void charrnn::simd::dispatch(charrnn::Simd, const charrnn::detail::SumOfSquares<T>&);     \
-    prefix void charrnn::simd::dispatch(charrnn::Simd,                                               \
-                                        const charrnn::detail::UpdateStretch<charrnn::Adam, T>&);    \
-    prefix void charrnn::simd::dispatch(charrnn::Simd,                                               \
-                                        const charrnn::detail::UpdateStretch<charrnn::RMSProp, T>&); \
-    prefix void charrnn::simd::dispatch(charrnn::Simd,                                               \
-                                        const charrnn::detail::UpdateStretch<charrnn::SGD, T>&);
+/// Layers, optimisers and sampling in scalars T. `prefix` is `template` where they are to be compiled, `extern template`
+/// elsewhere.
+#define CHARRNN_SCALAR_INSTANCES(prefix, T)                                        \
+    prefix class charrnn::StageOf<charrnn::Recur<charrnn::LSTMCell, T>>;           \
+    prefix class charrnn::StageOf<charrnn::Recur<charrnn::GRUCell, T>>;            \
+    prefix class charrnn::StageOf<charrnn::Recur<charrnn::GRUResetBeforeCell, T>>; \
+    prefix class charrnn::StageOf<charrnn::Recur<charrnn::RNNCell, T>>;            \
+    prefix class charrnn::StageOf<charrnn::Dense<T>>;                              \
+    prefix class charrnn::StageOf<charrnn::Embedding<T>>;                          \
+    prefix class charrnn::StageOf<charrnn::Dropout<T>>;                            \
+    prefix class charrnn::Runner<T>;                                               \
+    prefix class charrnn::Registry<T>;                                             \
+    prefix class charrnn::detail::ParameterUpdate<T, charrnn::Adam>;               \
+    prefix class charrnn::detail::ParameterUpdate<T, charrnn::RMSProp>;            \
+    prefix class charrnn::detail::ParameterUpdate<T, charrnn::SGD>;                \
+    prefix class charrnn::detail::Choice<T>;
+
+/// OpenBLAS's products, for cells of one's own.
+#define CHARRNN_GEMM_INSTANCE(prefix, T)                                                                    \
+    prefix void charrnn::detail::gemm_unchecked(charrnn::View<const T>, bool, charrnn::View<const T>, bool, \
+                                                charrnn::View<T>, bool);
 
 /// All that charrnn::compiled holds.
-#define CHARRNN_INSTANCES(prefix)          \
-    CHARRNN_LAYER_INSTANCES(prefix, float) \
+#define CHARRNN_INSTANCES(prefix)           \
+    CHARRNN_SCALAR_INSTANCES(prefix, float) \
+    CHARRNN_GEMM_INSTANCE(prefix, float)    \
+    CHARRNN_GEMM_INSTANCE(prefix, double)   \
     prefix bool charrnn::detail::read_json(std::string_view, charrnn::detail::HeaderReader&);
 
 #ifdef CHARRNN_COMPILED

@@ -7,4 +7,4 @@
 /// three instruction sets, are most of the compile time, with sanitizers above all.
 
 CHARRNN_INSTANCES(extern template)
-CHARRNN_LAYER_INSTANCES(extern template, double)
+CHARRNN_SCALAR_INSTANCES(extern template, double)

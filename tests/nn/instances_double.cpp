@@ -1,3 +1,3 @@
 #include "instances.hpp"
 
-CHARRNN_LAYER_INSTANCES(template, double)
+CHARRNN_SCALAR_INSTANCES(template, double)

@@ -4,8 +4,6 @@
 #include <cstddef>
 #include <string>
 
-#include <xtensor-blas/xblas.hpp>
-
 #include <charrnn/core/error.hpp>
 #include <charrnn/core/tensor.hpp>
 #include <charrnn/core/view.hpp>
@@ -33,6 +31,11 @@ View<const T> as_view(const Matrix<T>& m) {
     return {m.data(), m.shape(0), m.shape(1)};
 }
 
+/// The product itself, where nothing is empty. Defined in xblas.hpp.
+template <class T>
+void gemm_unchecked(View<const T> a, bool a_transposed, View<const T> b, bool b_transposed, View<T> c,
+                    bool accumulate);
+
 template <class T>
 void gemm(const char* what, View<const T> a, bool a_transposed, View<const T> b, bool b_transposed, View<T> c,
           bool accumulate) {
@@ -53,11 +56,7 @@ void gemm(const char* what, View<const T> a, bool a_transposed, View<const T> b,
             for (std::size_t i = 0; i < m; ++i) std::fill_n(c.row(i), n, T(0));
         return;
     }
-    const auto index = [](std::size_t i) { return static_cast<xt::blas_index_t>(i); };
-    const auto transposed = [](bool yes) { return yes ? cxxblas::Trans : cxxblas::NoTrans; };
-    cxxblas::gemm<xt::blas_index_t>(cxxblas::RowMajor, transposed(a_transposed), transposed(b_transposed),
-                                    index(m), index(n), index(k), T(1), a.data, index(a.ld), b.data,
-                                    index(b.ld), T(accumulate ? 1 : 0), c.data, index(c.ld));
+    gemm_unchecked(a, a_transposed, b, b_transposed, c, accumulate);
 }
 
 }  // namespace detail
@@ -91,3 +90,7 @@ void product_a_bt(const A& a, const B& b, C&& c, bool accumulate = false) {
 }
 
 }  // namespace charrnn
+
+#ifndef CHARRNN_COMPILED
+#include <charrnn/core/xblas.hpp>
+#endif

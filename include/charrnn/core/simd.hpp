@@ -251,7 +251,7 @@ template <class Kernel>
 
 /// Run a kernel with the instructions of `at`, which must be of this processor.
 template <class Kernel>
-void dispatch(Simd at, const Kernel& kernel) {
+inline void dispatch(Simd at, const Kernel& kernel) {
 #if defined(__x86_64__)
     if (at >= Simd::avx512) return detail::run_avx512(kernel);
     if (at == Simd::avx2) return detail::run_avx2(kernel);

@@ -333,8 +333,6 @@ inline TensorHeader parse_header(std::string_view json, std::size_t data_bytes, 
 }  // namespace detail
 }  // namespace charrnn
 
-#ifdef CHARRNN_COMPILED
-extern template bool charrnn::detail::read_json(std::string_view, charrnn::detail::HeaderReader&);
-#else
+#ifndef CHARRNN_COMPILED
 #include <charrnn/io/json.hpp>
 #endif

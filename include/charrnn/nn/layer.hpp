@@ -135,7 +135,7 @@ class StageOf final : public Stage<typename L::value_type> {
     typename L::Params d_params_;
 };
 
-// Here, and not within the class, they are not inline: what instances.hpp has of them, no program compiles again.
+// Outside the class, and so not inline: see instances.hpp.
 
 template <Layer L>
 StageOf<L>::StageOf(const L& layer, const Plan& plan)

@@ -78,12 +78,7 @@ class Runner {
 
     /// The cross-entropy of each of the group's rows that counts (see Batch), and with `scale` its gradient into d_output.
     void loss(const std::uint32_t* targets, const std::uint32_t* valid, std::size_t steps, Lanes lanes,
-              const T* scale, const std::uint32_t* from = nullptr) {
-        simd::dispatch(simd::level(), detail::CrossEntropyRows<T>{
-                                          output(steps), scale != nullptr ? d_output(steps) : View<T>(),
-                                          targets, valid, plan_.extent.lanes, steps, lanes,
-                                          scale != nullptr ? *scale : T(0), losses_.data(), from});
-    }
+              const T* scale, const std::uint32_t* from = nullptr);
     /// The sum of the rows' losses, in a fixed order.
     [[nodiscard]] double total_loss(std::size_t steps) const {
         double total = 0;
@@ -160,6 +155,16 @@ class Runner {
     Buffer<T> d_y_;
     std::vector<double> losses_;
 };
+
+// Outside the class, and so not inline: see instances.hpp.
+template <class T>
+void Runner<T>::loss(const std::uint32_t* targets, const std::uint32_t* valid, std::size_t steps, Lanes lanes,
+                     const T* scale, const std::uint32_t* from) {
+    simd::dispatch(simd::level(),
+                   detail::CrossEntropyRows<T>{output(steps), scale != nullptr ? d_output(steps) : View<T>(),
+                                               targets, valid, plan_.extent.lanes, steps, lanes,
+                                               scale != nullptr ? *scale : T(0), losses_.data(), from});
+}
 
 namespace detail {
 

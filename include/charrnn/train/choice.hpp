@@ -65,50 +65,13 @@ template <class T>
 class Choice {
   public:
     /// Errors: value_error for settings out of range; data_error for a stop character that the alphabet lacks
-    Choice(const Alphabet& alphabet, const SampleOptions& o)
-        : temperature_(o.temperature),
-          top_k_(o.top_k),
-          top_p_(o.top_p),
-          weights_(round_up(alphabet.size(), 64 / sizeof(T))),
-          p_(alphabet.size()),
-          order_(p_.size()) {
-        if (!(o.temperature >= 0) || !std::isfinite(o.temperature))
-            throw value_error("temperature is " + std::to_string(o.temperature) + ": expected 0 or more");
-        if (!(o.top_p > 0 && o.top_p <= 1))
-            throw value_error("top_p is " + std::to_string(o.top_p) + ": expected more than 0 and at most 1");
-        if (o.stop) stop_ = alphabet.id(*o.stop);
-        if (alphabet.has_stop() && stop_ != alphabet.stop_id()) never_ = alphabet.stop_id();
-    }
+    Choice(const Alphabet& alphabet, const SampleOptions& o);
 
     /// The character that ends writing.
     [[nodiscard]] std::optional<std::uint32_t> stop() const { return stop_; }
 
     /// Take over a row of logits. Errors: numeric_error for logits that are not finite
-    Choice& read(const T* logits) {
-        constexpr T lowest = std::numeric_limits<T>::lowest();
-        std::copy_n(logits, p_.size(), weights_.data());
-        if (never_) weights_[*never_] = lowest;
-        T total = 0;
-        if (temperature_ > 1e-30) {
-            simd::dispatch(simd::level(), SoftmaxWeights<T>{weights_.data(), p_.size(),
-                                                            static_cast<T>(temperature_), &total});
-            // Far below the likeliest, exp stops at its smallest number; what is never written has none.
-            if (never_) weights_[*never_] = T(0);
-        } else {
-            const T most = *std::max_element(weights_.data(), weights_.data() + p_.size());
-            for (std::size_t j = 0; j < p_.size(); ++j) {
-                total += weights_[j] - weights_[j];  // a NaN, or infinity, shows
-                weights_[j] = weights_[j] == most ? T(1) : T(0);
-                total += weights_[j];
-            }
-        }
-        if (!std::isfinite(total) || total <= 0)
-            throw numeric_error("sampling: the model's output is not finite");
-        if ((top_k_ > 0 && top_k_ < p_.size()) || top_p_ < 1) cut();
-        total_ = 0;
-        for (std::size_t j = 0; j < p_.size(); ++j) total_ += static_cast<double>(weights_[j]);
-        return *this;
-    }
+    Choice& read(const T* logits);
 
     /// The probabilities, by id; they sum to 1.
     const std::vector<double>& distribution() {
@@ -117,32 +80,11 @@ class Choice {
     }
 
     /// A character from them.
-    std::uint32_t draw(Random& random) const {
-        double u = random.uniform() * total_;
-        std::size_t last = 0;  // the last possible one: rounding may leave a little of u
-        for (std::size_t j = 0; j < p_.size(); ++j) {
-            if (weights_[j] <= 0) continue;
-            last = j;
-            if ((u -= static_cast<double>(weights_[j])) < 0) break;
-        }
-        return static_cast<std::uint32_t>(last);
-    }
+    std::uint32_t draw(Random& random) const;
 
   private:
     /// Leaves the likeliest characters only; of equal ones those with the smaller ids.
-    void cut() {
-        std::iota(order_.begin(), order_.end(), std::size_t{0});
-        std::sort(order_.begin(), order_.end(), [this](std::size_t a, std::size_t b) {
-            return weights_[a] != weights_[b] ? weights_[a] > weights_[b] : a < b;
-        });
-        double all = 0;
-        for (const std::size_t j : order_) all += static_cast<double>(weights_[j]);
-        const std::size_t most = top_k_ > 0 ? std::min(top_k_, p_.size()) : p_.size();
-        double sum = 0;
-        std::size_t kept = 0;
-        while (kept < most && sum < top_p_ * all) sum += static_cast<double>(weights_[order_[kept++]]);
-        for (std::size_t i = kept; i < order_.size(); ++i) weights_[order_[i]] = T(0);
-    }
+    void cut();
 
     double temperature_;
     std::size_t top_k_;
@@ -153,6 +95,75 @@ class Choice {
     std::vector<double> p_;
     std::vector<std::size_t> order_;
 };
+
+// Outside the class, and so not inline: see instances.hpp.
+
+template <class T>
+Choice<T>::Choice(const Alphabet& alphabet, const SampleOptions& o)
+    : temperature_(o.temperature),
+      top_k_(o.top_k),
+      top_p_(o.top_p),
+      weights_(round_up(alphabet.size(), 64 / sizeof(T))),
+      p_(alphabet.size()),
+      order_(p_.size()) {
+    if (!(o.temperature >= 0) || !std::isfinite(o.temperature))
+        throw value_error("temperature is " + std::to_string(o.temperature) + ": expected 0 or more");
+    if (!(o.top_p > 0 && o.top_p <= 1))
+        throw value_error("top_p is " + std::to_string(o.top_p) + ": expected more than 0 and at most 1");
+    if (o.stop) stop_ = alphabet.id(*o.stop);
+    if (alphabet.has_stop() && stop_ != alphabet.stop_id()) never_ = alphabet.stop_id();
+}
+template <class T>
+Choice<T>& Choice<T>::read(const T* logits) {
+    constexpr T lowest = std::numeric_limits<T>::lowest();
+    std::copy_n(logits, p_.size(), weights_.data());
+    if (never_) weights_[*never_] = lowest;
+    T total = 0;
+    if (temperature_ > 1e-30) {
+        simd::dispatch(simd::level(),
+                       SoftmaxWeights<T>{weights_.data(), p_.size(), static_cast<T>(temperature_), &total});
+        // Far below the likeliest, exp stops at its smallest number; what is never written has none.
+        if (never_) weights_[*never_] = T(0);
+    } else {
+        const T most = *std::max_element(weights_.data(), weights_.data() + p_.size());
+        for (std::size_t j = 0; j < p_.size(); ++j) {
+            total += weights_[j] - weights_[j];  // a NaN, or infinity, shows
+            weights_[j] = weights_[j] == most ? T(1) : T(0);
+            total += weights_[j];
+        }
+    }
+    if (!std::isfinite(total) || total <= 0)
+        throw numeric_error("sampling: the model's output is not finite");
+    if ((top_k_ > 0 && top_k_ < p_.size()) || top_p_ < 1) cut();
+    total_ = 0;
+    for (std::size_t j = 0; j < p_.size(); ++j) total_ += static_cast<double>(weights_[j]);
+    return *this;
+}
+template <class T>
+std::uint32_t Choice<T>::draw(Random& random) const {
+    double u = random.uniform() * total_;
+    std::size_t last = 0;  // the last possible one: rounding may leave a little of u
+    for (std::size_t j = 0; j < p_.size(); ++j) {
+        if (weights_[j] <= 0) continue;
+        last = j;
+        if ((u -= static_cast<double>(weights_[j])) < 0) break;
+    }
+    return static_cast<std::uint32_t>(last);
+}
+template <class T>
+void Choice<T>::cut() {
+    std::iota(order_.begin(), order_.end(), std::size_t{0});
+    std::sort(order_.begin(), order_.end(), [this](std::size_t a, std::size_t b) {
+        return weights_[a] != weights_[b] ? weights_[a] > weights_[b] : a < b;
+    });
+    double all = 0;
+    for (const std::size_t j : order_) all += static_cast<double>(weights_[j]);
+    const std::size_t most = top_k_ > 0 ? std::min(top_k_, p_.size()) : p_.size();
+    double sum = 0;
+    std::size_t kept = 0;
+    while (kept < most && sum < top_p_ * all) sum += static_cast<double>(weights_[order_[kept++]]);
+    for (std::size_t i = kept; i < order_.size(); ++i) weights_[order_[i]] = T(0);
+}
 
 }  // namespace detail
 }  // namespace charrnn

@@ -71,12 +71,7 @@ class ParameterUpdate {
     }
 
     /// The optimiser's arrays, O::slots for each parameter; to be called again when they have moved.
-    void set_slots(std::vector<Buffer<T>>& slots) {
-        slot_pointers_.clear();
-        for (auto& slot : slots) slot_pointers_.push_back(slot.data());
-        for (std::size_t s = 0; s < stretches_.size(); ++s)
-            stretches_[s].slots = slot_pointers_.data() + parameter_of_[s] * O::slots;
-    }
+    void set_slots(std::vector<Buffer<T>>& slots);
 
     /// How many layers there are, each with a learning rate.
     [[nodiscard]] std::size_t layers() const { return factors_.size(); }
@@ -96,25 +91,13 @@ class ParameterUpdate {
             });
     }
     /// A phase: the squares of the gradients.
-    void square(Part part) {
-        for_each_stretch(part, [&](std::size_t s) {
-            simd::dispatch(simd::level(),
-                           SumOfSquares<T>{stretches_[s].gradient, stretches_[s].count, &squares_[s]});
-        });
-    }
+    void square(Part part);
     /// The gradient's norm, after that.
     [[nodiscard]] double norm() const {
         return std::sqrt(std::accumulate(squares_.begin(), squares_.end(), 0.0));
     }
     /// A phase: the optimiser's step, with the gradient of this norm clipped.
-    void update(Part part, const O& optimiser, double norm, const Clip& clip) const {
-        const T scale = clip.norm > 0 && norm > clip.norm ? static_cast<T>(clip.norm / norm) : T(1);
-        const T limit = clip.value > 0 ? static_cast<T>(clip.value) : std::numeric_limits<T>::infinity();
-        for_each_stretch(part, [&](std::size_t s) {
-            simd::dispatch(simd::level(), UpdateStretch<O, T>{optimiser, stretches_[s],
-                                                              factors_[stretches_[s].layer], scale, limit});
-        });
-    }
+    void update(Part part, const O& optimiser, double norm, const Clip& clip) const;
     /// A phase: the second of two that are tied becomes the first.
     void copy_ties(Part part) const {
         for (const Tied& t : ties_)
@@ -140,28 +123,10 @@ class ParameterUpdate {
     }
 
     /// The layer of a parameter, from its name: "layers.1.cell.Wi".
-    [[nodiscard]] std::size_t layer_of(const std::string& name) const {
-        for (std::size_t l = 0; l < factors_.size(); ++l)
-            if (name.rfind("layers." + std::to_string(l) + ".", 0) == 0) return l;
-        throw value_error("the parameter " + name + ": expected a name that begins with layers.N.");
-    }
+    [[nodiscard]] std::size_t layer_of(const std::string& name) const;
 
     void tie_up(const Tie& tie, const std::vector<Parameter<T>>& parameters,
-                const std::vector<Parameter<T>>& gradients) {
-        const auto place = [&](const std::string& name) {
-            std::size_t i = 0;
-            while (parameters[i].name != name) ++i;
-            return i;
-        };
-        const std::size_t a = place(tie.first), b = place(tie.second);
-        const auto &of_a = parameters[a].shape, &of_b = parameters[b].shape;
-        if (a == b || of_a.size() != 2 || of_b.size() != 2 || of_a[0] != of_b[1] || of_a[1] != of_b[0])
-            throw shape_error("tie: " + tie.second + " is not the transposed shape of " + tie.first);
-        ties_.push_back(
-            {parameters[a].data, parameters[b].data, gradients[a].data, gradients[b].data, of_a[0], of_a[1]});
-        const Tied& t = ties_.back();
-        t.for_each({}, [&](std::size_t i, std::size_t j) { t.second[j] = t.first[i]; });
-    }
+                const std::vector<Parameter<T>>& gradients);
 
     std::vector<Stretch<T>> stretches_;
     std::vector<std::size_t> parameter_of_;  // of each stretch
@@ -171,6 +136,55 @@ class ParameterUpdate {
         factors_;  // of each layer
     std::vector<T*> slot_pointers_;
 };
+
+// Outside the class, and so not inline: see instances.hpp.
+
+template <class T, Optimiser O>
+void ParameterUpdate<T, O>::set_slots(std::vector<Buffer<T>>& slots) {
+    slot_pointers_.clear();
+    for (auto& slot : slots) slot_pointers_.push_back(slot.data());
+    for (std::size_t s = 0; s < stretches_.size(); ++s)
+        stretches_[s].slots = slot_pointers_.data() + parameter_of_[s] * O::slots;
+}
+template <class T, Optimiser O>
+void ParameterUpdate<T, O>::square(Part part) {
+    for_each_stretch(part, [&](std::size_t s) {
+        simd::dispatch(simd::level(),
+                       SumOfSquares<T>{stretches_[s].gradient, stretches_[s].count, &squares_[s]});
+    });
+}
+template <class T, Optimiser O>
+void ParameterUpdate<T, O>::update(Part part, const O& optimiser, double norm, const Clip& clip) const {
+    const T scale = clip.norm > 0 && norm > clip.norm ? static_cast<T>(clip.norm / norm) : T(1);
+    const T limit = clip.value > 0 ? static_cast<T>(clip.value) : std::numeric_limits<T>::infinity();
+    for_each_stretch(part, [&](std::size_t s) {
+        simd::dispatch(simd::level(), UpdateStretch<O, T>{optimiser, stretches_[s],
+                                                          factors_[stretches_[s].layer], scale, limit});
+    });
+}
+template <class T, Optimiser O>
+std::size_t ParameterUpdate<T, O>::layer_of(const std::string& name) const {
+    for (std::size_t l = 0; l < factors_.size(); ++l)
+        if (name.rfind("layers." + std::to_string(l) + ".", 0) == 0) return l;
+    throw value_error("the parameter " + name + ": expected a name that begins with layers.N.");
+}
+template <class T, Optimiser O>
+void ParameterUpdate<T, O>::tie_up(const Tie& tie, const std::vector<Parameter<T>>& parameters,
+                                   const std::vector<Parameter<T>>& gradients) {
+    const auto place = [&](const std::string& name) {
+        std::size_t i = 0;
+        while (parameters[i].name != name) ++i;
+        return i;
+    };
+    const std::size_t a = place(tie.first), b = place(tie.second);
+    const auto &of_a = parameters[a].shape, &of_b = parameters[b].shape;
+    if (a == b || of_a.size() != 2 || of_b.size() != 2 || of_a[0] != of_b[1] || of_a[1] != of_b[0])
+        throw shape_error("tie: " + tie.second + " is not the transposed shape of " + tie.first);
+    ties_.push_back(
+        {parameters[a].data, parameters[b].data, gradients[a].data, gradients[b].data, of_a[0], of_a[1]});
+    const Tied& t = ties_.back();
+    t.for_each({}, [&](std::size_t i, std::size_t j) { t.second[j] = t.first[i]; });
+}
 
 }  // namespace detail
 }  // namespace charrnn
