@@ -24,6 +24,8 @@
 /// and everything else, compiled with -DCHARRNN_COMPILED, finds its kernels there. Layers, cells and optimisers of
 /// one's own are compiled where they are used, as ever.
 
+// NOLINTBEGIN(bugprone-macro-parentheses): a type in parentheses is none
+
 /// Layers, optimisers and sampling in scalars T. `prefix` is `template` where they are to be compiled, `extern template`
 /// elsewhere.
 #define CHARRNN_SCALAR_INSTANCES(prefix, T)                                        \
@@ -52,6 +54,8 @@
     CHARRNN_GEMM_INSTANCE(prefix, float)    \
     CHARRNN_GEMM_INSTANCE(prefix, double)   \
     prefix bool charrnn::detail::read_json(std::string_view, charrnn::detail::HeaderReader&);
+
+// NOLINTEND(bugprone-macro-parentheses)
 
 #ifdef CHARRNN_COMPILED
 CHARRNN_INSTANCES(extern template)
