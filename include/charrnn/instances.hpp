@@ -21,8 +21,11 @@
 ///     #include <charrnn/instances.hpp>
 ///     CHARRNN_INSTANCES(template)
 ///
-/// and everything else, compiled with -DCHARRNN_COMPILED, finds its kernels there. Layers, cells and optimisers of
-/// one's own are compiled where they are used, as ever.
+/// and whatever else includes charrnn.hpp, compiled with -DCHARRNN_COMPILED, finds its kernels there. Layers, cells and
+/// optimisers of one's own are compiled where they are used, as ever.
+///
+/// What takes long to compile is defined outside its class: within, it is inline, and a compiler makes it again in spite of
+/// `extern template`.
 
 // NOLINTBEGIN(bugprone-macro-parentheses): a type in parentheses is none
 

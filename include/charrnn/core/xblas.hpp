@@ -14,13 +14,11 @@ namespace charrnn::detail {
 template <class T>
 void gemm_unchecked(View<const T> a, bool a_transposed, View<const T> b, bool b_transposed, View<T> c,
                     bool accumulate) {
-    const std::size_t m = a_transposed ? a.cols : a.rows;
     const std::size_t k = a_transposed ? a.rows : a.cols;
-    const std::size_t n = b_transposed ? b.rows : b.cols;
     const auto index = [](std::size_t i) { return static_cast<xt::blas_index_t>(i); };
     const auto transposed = [](bool yes) { return yes ? cxxblas::Trans : cxxblas::NoTrans; };
     cxxblas::gemm<xt::blas_index_t>(cxxblas::RowMajor, transposed(a_transposed), transposed(b_transposed),
-                                    index(m), index(n), index(k), T(1), a.data, index(a.ld), b.data,
+                                    index(c.rows), index(c.cols), index(k), T(1), a.data, index(a.ld), b.data,
                                     index(b.ld), T(accumulate ? 1 : 0), c.data, index(c.ld));
 }
 
