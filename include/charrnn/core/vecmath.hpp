@@ -11,6 +11,9 @@
 /// 3.5).
 /// Source: argument reduction x = n ln 2 + r, |r| <= ln 2 / 2, with ln 2 in two parts (Cody and Waite), and a
 /// polynomial for (e^r - 1 - r) / r^2 through the Chebyshev nodes of that interval.
+///
+/// These are chains of operations that wait for each other, and a processor looks ahead only so far: short chains count
+/// as much as few operations.
 
 namespace charrnn::simd {
 
@@ -21,7 +24,9 @@ struct ExpConstants;
 
 template <>
 struct ExpConstants<float> {
-    static constexpr float round = 12582912.0F;  // 1.5 * 2^23: adding it rounds to an integer
+    // Adding 1.5 * 2^23 rounds to an integer, and the lowest bits are that integer's: with 127 more, the exponent of its power
+    // of two.
+    static constexpr float round = 12582912.0F + 127;
     static constexpr float ln2_high = 0.693359375F, ln2_low = -2.12194440e-4F;
     static constexpr float lowest = -87.0F, highest = 88.0F;
     static constexpr int mantissa = 23;
@@ -31,7 +36,7 @@ struct ExpConstants<float> {
 
 template <>
 struct ExpConstants<double> {
-    static constexpr double round = 6755399441055744.0;  // 1.5 * 2^52
+    static constexpr double round = 6755399441055744.0 + 1023;  // 1.5 * 2^52, and the exponent of 1
     static constexpr double ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10;
     static constexpr double lowest = -708.0, highest = 709.0;
     static constexpr int mantissa = 52;
@@ -50,15 +55,16 @@ struct ExpConstants<double> {
     };
 };
 
-/// q_I + q_(I+1) r + q_(I+2) r^2 + ... by Horner's rule. As a recursion and not a loop: g++ 12 fills a vector with a
-/// constant one element at a time where it comes to know the constant only after it has unrolled a loop.
+/// q_I + q_(I+1) r + q_(I+2) r^2 + ..., two terms at a time, by Horner's rule in r^2. As a recursion and not a loop: g++ 12
+/// fills a vector with a constant one element at a time where it comes to know the constant only after it has unrolled a
+/// loop.
 template <std::size_t I, class V>
-CHARRNN_INLINE V polynomial(const V& r) {
+CHARRNN_INLINE V polynomial(const V& r, const V& r2) {
     using C = ExpConstants<typename V::scalar>;
     if constexpr (I + 1 == C::q.size())
         return V::all(C::q[I]);
     else
-        return fma(polynomial<I + 1>(r), r, V::all(C::q[I]));
+        return fma(polynomial<I + 2>(r, r2), r2, fma(V::all(C::q[I + 1]), r, V::all(C::q[I])));
 }
 
 /// e^x = scale * (1 + p) with p = e^r - 1; x must be from lowest to highest, where scale is a normal number.
@@ -69,14 +75,11 @@ CHARRNN_INLINE void exp_parts(const V& x, V& p, V& scale) {
     const V shifted = fma(x, V::all(T(1.4426950408889634074)), V::all(C::round));
     const V n = shifted - V::all(C::round);
     const V r = fma(n, V::all(-C::ln2_low), fma(n, V::all(-C::ln2_high), x));
-    const V q = polynomial<0>(r);
-    p = fma(q, r * r, r);
+    const V r2 = r * r;
+    p = fma(polynomial<0>(r, r2), r2, r);
     typename V::bits bits;
     __builtin_memcpy(&bits, &shifted.v, sizeof bits);
-    typename V::bits one;
-    const V ones = V::all(T(1));
-    __builtin_memcpy(&one, &ones.v, sizeof one);
-    bits = (bits << C::mantissa) + one;
+    bits = bits << C::mantissa;
     __builtin_memcpy(&scale.v, &bits, sizeof bits);
 }
 
@@ -124,7 +127,11 @@ CHARRNN_INLINE V reciprocal(const V& x) {
 /// 1 / (1 + e^-x).
 template <class V>
 CHARRNN_INLINE V sigmoid(const V& x) {
-    return reciprocal(typename V::scalar(1) + exp(-x));
+    using T = typename V::scalar;
+    using C = detail::ExpConstants<T>;
+    V p, scale;
+    detail::exp_parts(-min(max(x, V::all(-C::highest)), V::all(-C::lowest)), p, scale);
+    return reciprocal(fma(scale, p, scale + V::all(T(1))));
 }
 
 /// tanh x = m / (m + 2) with m = e^2x - 1, which keeps the relative precision near zero.
