@@ -21,12 +21,6 @@ namespace charrnn {
 
 namespace detail {
 
-/// How deep a chunk of the inner extent may be for one panel to stay in the first-level cache.
-template <class T>
-constexpr std::size_t chunk_depth(std::size_t vectors, std::size_t unit) {
-    return std::max<std::size_t>(32, (std::size_t{32} << 10U) / (vectors * unit * sizeof(T)));
-}
-
 template <class T>
 struct MatmulKernel {
     Rows<const T> a;
@@ -34,6 +28,10 @@ struct MatmulKernel {
     Rows<T> c;
     const T* bias;
     bool accumulate;
+
+    // How much of the inner extent is met at once. A panel so deep stays in the second-level cache, from where it streams as
+    // fast as tiles take it.
+    static constexpr std::size_t chunk_depth = 512;
 
     /// A part of the inner extent: rows `k` of B, and the scalars of A that they meet, by stretches.
     struct Inner {
@@ -96,7 +94,7 @@ struct MatmulKernel {
         constexpr int most = simd::TileShape<Isa>::vectors;
         const std::size_t depth = b->depth();
         // No stretch with a gap behind it is cut.
-        const std::size_t chunk = round_up(chunk_depth<T>(most, b->unit()), b->gap() > 0 ? b->stretch() : 1);
+        const std::size_t chunk = round_up(chunk_depth, b->gap() > 0 ? b->stretch() : 1);
         const auto chunk_from = [&](std::size_t k0) {
             return Range{k0, depth - k0 < chunk + chunk / 2 ? depth : k0 + chunk};
         };
@@ -126,7 +124,7 @@ inline std::size_t matmul_panel(Simd level) { return level >= Simd::avx512 ? 4 :
 template <class T>
 void matmul(Rows<const T> a, const PackedMatrix<T>& b, Rows<T> c, const T* bias = nullptr,
             bool accumulate = false) {
-    constexpr std::size_t block = 96;  // rows that stay in the second-level cache while all panels pass by
+    constexpr std::size_t block = 128;  // rows that stay in the second-level cache while all panels pass by
     const auto run = [&](const Rows<const T>& from, const Rows<T>& to) {
         simd::dispatch(b.level(), detail::MatmulKernel<T>{from, &b, to, bias, accumulate});
     };

@@ -202,8 +202,9 @@ class GatedTape {
     }
     [[nodiscard]] std::size_t n_lanes() const { return plan_.extent.lanes; }
     /// Steps whose rows stay in the second-level cache between the product over them and the steps themselves.
-    [[nodiscard]] static std::size_t steps_at_once(Lanes lanes) {
-        return std::max<std::size_t>(1, 100 / std::max<std::size_t>(1, lanes.count));
+    [[nodiscard]] std::size_t steps_at_once(Lanes lanes) const {
+        const std::size_t rows = level_ == Simd::amx ? 100 : 128;
+        return std::max<std::size_t>(1, rows / std::max<std::size_t>(1, lanes.count));
     }
     T* state_row(std::size_t row) { return state_.data() + row * state_ld_; }
     [[nodiscard]] const T* before(const Context& context) const {
