@@ -55,6 +55,7 @@ struct MatmulKernel {
         } else {
             simd::clear_tile(acc);
         }
+        if (m + MR < a.count) simd::fetch_tile<MR>(out + MR * c.ld, c.ld, to);
         const T* from = a.data + t * a.step_size + m * a.ld + inner.from;
         const T* rows = b->at(v) + inner.k.first * NV * V::size;
         for (std::size_t left = inner.k.last - inner.k.first; left > 0;) {

@@ -143,11 +143,7 @@ struct OuterKernel {
         else
             simd::load_tile(acc, c, ld, panel.to);
         at.next.fetch();
-        CHARRNN_UNROLL
-        for (std::size_t i = 0; i < MR; ++i) {
-            CHARRNN_UNROLL
-            for (int j = 0; j < NV; ++j) __builtin_prefetch(next + i * ld + panel.to.at[j], 1, 3);
-        }
+        simd::fetch_tile<MR>(next, ld, panel.to);
         const T* from = panel.data;
         for (std::size_t i = 0; i < at.run_count; ++i) {
             const Run& run = at.runs[i];

@@ -82,6 +82,15 @@ CHARRNN_INLINE void load_tile(V (&acc)[MR][NV], const T* from, std::size_t ld, c
         for (std::size_t j = 0; j < NV; ++j) acc[i][j] = V::load(from + offsets.at[j]);
     }
 }
+/// The lines of a tile that is written soon into the nearest cache: a store would wait for them.
+template <int MR, int NV, class T>
+CHARRNN_INLINE void fetch_tile(const T* to, std::size_t ld, const Offsets<NV>& offsets) {
+    CHARRNN_UNROLL
+    for (std::size_t i = 0; i < MR; ++i, to += ld) {
+        CHARRNN_UNROLL
+        for (std::size_t j = 0; j < NV; ++j) __builtin_prefetch(to + offsets.at[j], 1, 3);
+    }
+}
 /// the vector of row i at offset j = acc[i][j], the last j first
 template <int MR, int NV, class V, class T>
 CHARRNN_INLINE void store_tile(const V (&acc)[MR][NV], T* to, std::size_t ld, const Offsets<NV>& offsets) {

@@ -137,6 +137,9 @@ struct GateStep {
                                         ? from + j * V::size
                                         : bias + (panel * vectors + j) * V::size);
         }
+        constexpr auto in_a_row = simd::in_a_row<static_cast<int>(vectors), V>();
+        T* const to = gates + m * gate_ld + panel * vectors * V::size;
+        if (m + MR < count) simd::fetch_tile<MR>(to + MR * gate_ld, gate_ld, in_a_row);
         const T* a = before + m * state_ld;
         const T* b = wh.at(panel * S::hidden_vectors);
         for (std::size_t k = 0; k < width;) {
@@ -155,12 +158,7 @@ struct GateStep {
                 }
             }
         }
-        CHARRNN_UNROLL
-        for (int i = 0; i < MR; ++i) {
-            T* to = gates + (m + static_cast<std::size_t>(i)) * gate_ld + panel * vectors * V::size;
-            CHARRNN_UNROLL
-            for (std::size_t j = 0; j < vectors; ++j) acc[i][j].store(to + j * V::size);
-        }
+        simd::store_tile(acc, to, gate_ld, in_a_row);
     }
 
     /// The cell's rule on one row of a block of units, of which `load` gives the pre-activations.
