@@ -119,13 +119,15 @@ struct MatmulKernel {
 
 /// How many vectors make a panel for matmul.
 inline std::size_t matmul_panel(Simd level) { return level >= Simd::avx512 ? 4 : 2; }
+/// How many rows stay in the second-level cache while all panels pass by: what was fastest.
+inline std::size_t matmul_rows(Simd level) { return level == Simd::amx ? 100 : 128; }
 
 /// C = A B + bias, or C += A B where `accumulate`. A (M, K), B (K, columns) packed with matmul_panel, bias (one row
 /// of C) or null. The blocks of `a` and `c` correspond.
 template <class T>
 void matmul(Rows<const T> a, const PackedMatrix<T>& b, Rows<T> c, const T* bias = nullptr,
             bool accumulate = false) {
-    constexpr std::size_t block = 128;  // rows that stay in the second-level cache while all panels pass by
+    const std::size_t block = matmul_rows(b.level());
     const auto run = [&](const Rows<const T>& from, const Rows<T>& to) {
         simd::dispatch(b.level(), detail::MatmulKernel<T>{from, &b, to, bias, accumulate});
     };

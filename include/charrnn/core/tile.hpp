@@ -82,7 +82,8 @@ CHARRNN_INLINE void load_tile(V (&acc)[MR][NV], const T* from, std::size_t ld, c
         for (std::size_t j = 0; j < NV; ++j) acc[i][j] = V::load(from + offsets.at[j]);
     }
 }
-/// The lines of a tile that is written soon into the nearest cache: a store would wait for them.
+/// Fetch the lines of a tile that is written soon into the nearest cache, since a store waits for its line. A row beyond
+/// the last does no harm.
 template <int MR, int NV, class T>
 CHARRNN_INLINE void fetch_tile(const T* to, std::size_t ld, const Offsets<NV>& offsets) {
     CHARRNN_UNROLL

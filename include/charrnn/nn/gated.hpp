@@ -14,6 +14,7 @@
 #include <charrnn/core/sum_groups.hpp>
 #include <charrnn/nn/cell.hpp>
 #include <charrnn/nn/gate_kernels.hpp>
+#include <charrnn/nn/gate_kernels_on_tiles.hpp>
 
 /// @file
 /// A gated cell over a window: one product for the input half, a fused step for the recurrent half, and the weights'
@@ -203,8 +204,7 @@ class GatedTape {
     [[nodiscard]] std::size_t n_lanes() const { return plan_.extent.lanes; }
     /// Steps whose rows stay in the second-level cache between the product over them and the steps themselves.
     [[nodiscard]] std::size_t steps_at_once(Lanes lanes) const {
-        const std::size_t rows = level_ == Simd::amx ? 100 : 128;
-        return std::max<std::size_t>(1, rows / std::max<std::size_t>(1, lanes.count));
+        return std::max<std::size_t>(1, matmul_rows(level_) / std::max<std::size_t>(1, lanes.count));
     }
     T* state_row(std::size_t row) { return state_.data() + row * state_ld_; }
     [[nodiscard]] const T* before(const Context& context) const {
