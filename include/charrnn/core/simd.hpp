@@ -32,8 +32,7 @@
 #endif
 
 #if defined(__x86_64__) && !defined(__clang__)
-/// g++ 12 makes two instructions of a minimum of vectors where there is one, and offers a guess of a reciprocal
-/// only to functions that name their instruction set, which a kernel's parts do not.
+/// g++ 12 makes two instructions of a minimum of vectors where there is one.
 #define CHARRNN_GNU_ASM 1
 #else
 #define CHARRNN_GNU_ASM 0

@@ -8,12 +8,12 @@
 
 /// @file
 /// exp, sigmoid and tanh on vectors, in double and in float (there exp within 2 units in the last place, the others within
-/// 3.5).
+/// 3).
 /// Source: argument reduction x = n ln 2 + r, |r| <= ln 2 / 2, with ln 2 in two parts (Cody and Waite), and a
 /// polynomial for (e^r - 1 - r) / r^2 through the Chebyshev nodes of that interval.
 ///
 /// These are chains of operations that wait for each other, and a processor looks ahead only so far: short chains count
-/// as much as few operations.
+/// as much as few operations. So the quotients are divisions, which run beside the products of other chains.
 
 namespace charrnn::simd {
 
@@ -94,36 +94,6 @@ CHARRNN_INLINE V exp(const V& x) {
     return fma(scale, p, scale);
 }
 
-/// 1 / x for x from 1 on, in float within 1.5 units in the last place: a vector division takes as long as some sixteen
-/// products. Source: Newton's iteration y = y + y (1 - x y), three times, from an integer guess with 12 % of error; x is
-/// scaled, so that the guess does not overflow.
-template <class V>
-CHARRNN_INLINE V reciprocal(const V& x) {
-    using T = typename V::scalar;
-    if constexpr (sizeof(T) != sizeof(float)) {
-        return T(1) / x;
-    } else {
-#if CHARRNN_GNU_ASM
-        if constexpr (V::bytes == 64) {
-            V y;
-            __asm__("vrcp14ps\t{%1, %0|%0, %1}" : "=v"(y.v) : "v"(x.v));
-            return fma(y, V::all(T(1)) - x * y, y);
-        }
-#endif
-        const V scaled = T(0x1p-64) * x;
-        typename V::bits bits;
-        __builtin_memcpy(&bits, &scaled.v, sizeof bits);
-        bits = 0x7EF311C7 - bits;
-        V y;
-        __builtin_memcpy(&y.v, &bits, sizeof bits);
-        const V one = V::all(T(1));
-        y = fma(y, one - scaled * y, y);
-        y = fma(y, one - scaled * y, y);
-        y = fma(y, one - scaled * y, y);
-        return T(0x1p-64) * y;
-    }
-}
-
 /// 1 / (1 + e^-x).
 template <class V>
 CHARRNN_INLINE V sigmoid(const V& x) {
@@ -131,7 +101,7 @@ CHARRNN_INLINE V sigmoid(const V& x) {
     using C = detail::ExpConstants<T>;
     V p, scale;
     detail::exp_parts(-min(max(x, V::all(-C::highest)), V::all(-C::lowest)), p, scale);
-    return reciprocal(fma(scale, p, scale + V::all(T(1))));
+    return T(1) / fma(scale, p, scale + V::all(T(1)));
 }
 
 /// tanh x = m / (m + 2) with m = e^2x - 1, which keeps the relative precision near zero.
@@ -141,7 +111,7 @@ CHARRNN_INLINE V tanh(const V& x) {
     V p, scale;
     detail::exp_parts(min(max(x + x, V::all(T(-40))), V::all(T(40))), p, scale);
     const V m = fma(scale, p, scale - V::all(T(1)));
-    return m * reciprocal(m + V::all(T(2)));
+    return m / (m + V::all(T(2)));
 }
 
 /// The square root of x >= 0, to the last place or the one before; x below the smallest normal number gives about
