@@ -6,7 +6,7 @@ include(CMakePackageConfigHelpers)
 set(charrnn_cmake_dir "${CMAKE_INSTALL_DATADIR}/cmake/charrnn")
 set(charrnn_pkgconfig_dir "${CMAKE_INSTALL_DATADIR}/pkgconfig")
 
-install(DIRECTORY include/charrnn DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING PATTERN "*.hpp")
+install(DIRECTORY include/charrnn DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING PATTERN "*.hpp" PATTERN "compiled.cpp")
 install(TARGETS charrnn EXPORT charrnn-targets)
 install(EXPORT charrnn-targets NAMESPACE charrnn:: DESTINATION "${charrnn_cmake_dir}")
 configure_package_config_file(

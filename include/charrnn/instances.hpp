@@ -1,7 +1,11 @@
 #pragma once
 
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
 #include <charrnn/core/blas.hpp>
-#include <charrnn/io/safetensors_header.hpp>
 #include <charrnn/nn/dropout.hpp>
 #include <charrnn/nn/embedding.hpp>
 #include <charrnn/nn/gru_reset_before.hpp>
@@ -14,14 +18,8 @@
 #include <charrnn/train/parameter_update.hpp>
 
 /// @file
-/// What the library's own layers and optimisers are compiled to, in one list: for whoever wants it compiled once, and not
-/// in each translation unit. The CMake target charrnn::compiled does all of this:
-///
-///     // one source file
-///     #include <charrnn/instances.hpp>
-///     CHARRNN_INSTANCES(template)
-///
-/// and whatever else includes charrnn.hpp, compiled with -DCHARRNN_COMPILED, finds its kernels there. Layers, cells and
+/// What the library's own layers and optimisers are compiled to, in one list, for compiled.cpp: programs that are compiled
+/// with -DCHARRNN_COMPILED find it there, and beside it all that is no template (core/once.hpp). Layers, cells and
 /// optimisers of one's own are compiled where they are used, as ever.
 ///
 /// What takes long to compile is defined outside its class: within, it is inline, and a compiler makes it again in spite of
@@ -29,21 +27,30 @@
 
 // NOLINTBEGIN(bugprone-macro-parentheses): a type in parentheses is none
 
+/// A recurrent layer: how it is made, and at work.
+#define CHARRNN_CELL_INSTANCES(prefix, C, T)                                   \
+    prefix charrnn::Recur<charrnn::C, T>::Recur(charrnn::C, charrnn::Random&); \
+    prefix class charrnn::StageOf<charrnn::Recur<charrnn::C, T>>;
+
 /// Layers, optimisers and sampling in scalars T. `prefix` is `template` where they are to be compiled, `extern template`
 /// elsewhere.
-#define CHARRNN_SCALAR_INSTANCES(prefix, T)                                        \
-    prefix class charrnn::StageOf<charrnn::Recur<charrnn::LSTMCell, T>>;           \
-    prefix class charrnn::StageOf<charrnn::Recur<charrnn::GRUCell, T>>;            \
-    prefix class charrnn::StageOf<charrnn::Recur<charrnn::GRUResetBeforeCell, T>>; \
-    prefix class charrnn::StageOf<charrnn::Recur<charrnn::RNNCell, T>>;            \
-    prefix class charrnn::StageOf<charrnn::Dense<T>>;                              \
-    prefix class charrnn::StageOf<charrnn::Embedding<T>>;                          \
-    prefix class charrnn::StageOf<charrnn::Dropout<T>>;                            \
-    prefix class charrnn::Runner<T>;                                               \
-    prefix class charrnn::Registry<T>;                                             \
-    prefix class charrnn::detail::ParameterUpdate<T, charrnn::Adam>;               \
-    prefix class charrnn::detail::ParameterUpdate<T, charrnn::RMSProp>;            \
-    prefix class charrnn::detail::ParameterUpdate<T, charrnn::SGD>;                \
+#define CHARRNN_SCALAR_INSTANCES(prefix, T)                                                                 \
+    CHARRNN_CELL_INSTANCES(prefix, LSTMCell, T)                                                             \
+    CHARRNN_CELL_INSTANCES(prefix, GRUCell, T)                                                              \
+    CHARRNN_CELL_INSTANCES(prefix, GRUResetBeforeCell, T)                                                   \
+    CHARRNN_CELL_INSTANCES(prefix, RNNCell, T)                                                              \
+    prefix charrnn::Dense<T>::Dense(std::size_t, std::size_t, charrnn::Activation, charrnn::Random&);       \
+    prefix class charrnn::StageOf<charrnn::Dense<T>>;                                                       \
+    prefix class charrnn::StageOf<charrnn::Embedding<T>>;                                                   \
+    prefix class charrnn::StageOf<charrnn::Dropout<T>>;                                                     \
+    prefix charrnn::LayerState<T> charrnn::detail::zero_layer_state(std::size_t, std::size_t, std::size_t); \
+    prefix void charrnn::detail::append_parameter(std::vector<charrnn::Parameter<T>>&, const std::string&,  \
+                                                  T*, std::span<const std::size_t>);                        \
+    prefix class charrnn::Runner<T>;                                                                        \
+    prefix class charrnn::Registry<T>;                                                                      \
+    prefix class charrnn::detail::ParameterUpdate<T, charrnn::Adam>;                                        \
+    prefix class charrnn::detail::ParameterUpdate<T, charrnn::RMSProp>;                                     \
+    prefix class charrnn::detail::ParameterUpdate<T, charrnn::SGD>;                                         \
     prefix class charrnn::detail::Choice<T>;
 
 /// OpenBLAS's products, for cells of one's own.
@@ -51,12 +58,11 @@
     prefix void charrnn::detail::gemm_unchecked(charrnn::View<const T>, bool, charrnn::View<const T>, bool, \
                                                 charrnn::View<T>, bool);
 
-/// All that charrnn::compiled holds.
+/// All of them that charrnn::compiled holds.
 #define CHARRNN_INSTANCES(prefix)           \
     CHARRNN_SCALAR_INSTANCES(prefix, float) \
     CHARRNN_GEMM_INSTANCE(prefix, float)    \
-    CHARRNN_GEMM_INSTANCE(prefix, double)   \
-    prefix bool charrnn::detail::read_json(std::string_view, charrnn::detail::HeaderReader&);
+    CHARRNN_GEMM_INSTANCE(prefix, double)
 
 // NOLINTEND(bugprone-macro-parentheses)
 

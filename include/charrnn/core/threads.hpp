@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <charrnn/core/error.hpp>
+#include <charrnn/core/once.hpp>
 
 /// @file
 /// A team of threads that do the same job on different shares.
@@ -58,24 +59,8 @@ class Barrier {
 class Team {
   public:
     /// Errors: value_error for no threads.
-    explicit Team(std::size_t size) {
-        if (size == 0) throw value_error("threads is 0: expected at least 1");
-        errors_.resize(size);
-        if (size == 1) return;
-        barrier_ = std::make_unique<detail::Barrier>(size);
-        try {
-            for (std::size_t i = 1; i < size; ++i) threads_.emplace_back([this, i] { work(i); });
-        } catch (...) {  // the system gives no more threads: those there are must not wait for them
-            let(Go::away);
-            throw;
-        }
-        let(Go::ahead);
-    }
-    ~Team() {
-        if (threads_.empty()) return;
-        job_count_ = 0;
-        barrier_->arrive_and_wait();  // the threads see that there is nothing to do, and end
-    }
+    explicit Team(std::size_t size);
+    ~Team();
     Team(const Team&) = delete;
     Team& operator=(const Team&) = delete;
 
@@ -107,44 +92,13 @@ class Team {
 
     enum class Go { wait, ahead, away };
 
-    void run_on_all(const Job* jobs, std::size_t count) {
-        jobs_ = jobs;
-        job_count_ = count;
-        failed_in_.store(count, std::memory_order_relaxed);
-        barrier_->arrive_and_wait();
-        take_part(0);
-        std::exception_ptr first;
-        for (auto& e : errors_) {  // all are taken away, or the next run would throw what is left
-            if (!first) first = e;
-            e = nullptr;
-        }
-        if (first) std::rethrow_exception(first);
-    }
+    void run_on_all(const Job* jobs, std::size_t count);
     void let(Go go) {
         go_ = go;
         go_.notify_all();
     }
-    void work(std::size_t i) {
-        go_.wait(Go::wait);
-        if (go_ == Go::away) return;
-        for (;;) {
-            barrier_->arrive_and_wait();
-            if (job_count_ == 0) return;
-            take_part(i);
-        }
-    }
-    void take_part(std::size_t i) {
-        const std::size_t count = job_count_;
-        for (std::size_t j = 0; j < count; ++j) {
-            try {
-                if (j <= failed_in_.load(std::memory_order_relaxed)) jobs_[j].call(jobs_[j].job, i);
-            } catch (...) {
-                errors_[i] = std::current_exception();
-                failed_in_.store(j, std::memory_order_relaxed);
-            }
-            barrier_->arrive_and_wait();
-        }
-    }
+    void work(std::size_t i);
+    void take_part(std::size_t i);
 
     std::atomic<Go> go_{Go::wait};
     const Job* jobs_ = nullptr;
@@ -156,3 +110,66 @@ class Team {
 };
 
 }  // namespace charrnn
+
+#ifdef CHARRNN_ONCE
+namespace charrnn {
+
+CHARRNN_ONCE Team::Team(std::size_t size) {
+    if (size == 0) throw value_error("threads is 0: expected at least 1");
+    errors_.resize(size);
+    if (size == 1) return;
+    barrier_ = std::make_unique<detail::Barrier>(size);
+    try {
+        for (std::size_t i = 1; i < size; ++i) threads_.emplace_back([this, i] { work(i); });
+    } catch (...) {  // the system gives no more threads: those there are must not wait for them
+        let(Go::away);
+        throw;
+    }
+    let(Go::ahead);
+}
+
+CHARRNN_ONCE Team::~Team() {
+    if (threads_.empty()) return;
+    job_count_ = 0;
+    barrier_->arrive_and_wait();  // the threads see that there is nothing to do, and end
+}
+
+CHARRNN_ONCE void Team::run_on_all(const Job* jobs, std::size_t count) {
+    jobs_ = jobs;
+    job_count_ = count;
+    failed_in_.store(count, std::memory_order_relaxed);
+    barrier_->arrive_and_wait();
+    take_part(0);
+    std::exception_ptr first;
+    for (auto& e : errors_) {  // all are taken away, or the next run would throw what is left
+        if (!first) first = e;
+        e = nullptr;
+    }
+    if (first) std::rethrow_exception(first);
+}
+
+CHARRNN_ONCE void Team::work(std::size_t i) {
+    go_.wait(Go::wait);
+    if (go_ == Go::away) return;
+    for (;;) {
+        barrier_->arrive_and_wait();
+        if (job_count_ == 0) return;
+        take_part(i);
+    }
+}
+
+CHARRNN_ONCE void Team::take_part(std::size_t i) {
+    const std::size_t count = job_count_;
+    for (std::size_t j = 0; j < count; ++j) {
+        try {
+            if (j <= failed_in_.load(std::memory_order_relaxed)) jobs_[j].call(jobs_[j].job, i);
+        } catch (...) {
+            errors_[i] = std::current_exception();
+            failed_in_.store(j, std::memory_order_relaxed);
+        }
+        barrier_->arrive_and_wait();
+    }
+}
+
+}  // namespace charrnn
+#endif

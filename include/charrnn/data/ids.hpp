@@ -10,6 +10,7 @@
 
 #include <charrnn/core/buffer.hpp>
 #include <charrnn/core/error.hpp>
+#include <charrnn/core/once.hpp>
 
 /// @file
 /// An encoded text: one small integer a character.
@@ -55,18 +56,10 @@ class Ids {
     }
 
     /// Writes the ids first .. first + count - 1 to out[0 .. count). Errors: value_error if there are fewer.
-    void copy(std::size_t first, std::size_t count, std::uint32_t* out) const {
-        if (first > size() || count > size() - first) {
-            throw value_error("Ids: no " + std::to_string(count) + " ids from " + std::to_string(first) +
-                              " on among " + std::to_string(size()));
-        }
-        visit([=](auto ids) {
-            for (std::size_t i = 0; i < count; ++i) out[i] = ids[first + i];
-        });
-    }
+    void copy(std::size_t first, std::size_t count, std::uint32_t* out) const;
 
     /// The same ids in the same width.
-    friend bool operator==(const Ids&, const Ids&) = default;
+    friend bool operator==(const Ids& a, const Ids& b);
 
   private:
     // Huge pages, where there are: a large text's ids are touched for the first time while they are made.
@@ -74,3 +67,21 @@ class Ids {
 };
 
 }  // namespace charrnn
+
+#ifdef CHARRNN_ONCE
+namespace charrnn {
+
+CHARRNN_ONCE void Ids::copy(std::size_t first, std::size_t count, std::uint32_t* out) const {
+    if (first > size() || count > size() - first) {
+        throw value_error("Ids: no " + std::to_string(count) + " ids from " + std::to_string(first) +
+                          " on among " + std::to_string(size()));
+    }
+    visit([=](auto ids) {
+        for (std::size_t i = 0; i < count; ++i) out[i] = ids[first + i];
+    });
+}
+
+CHARRNN_ONCE bool operator==(const Ids& a, const Ids& b) { return a.ids_ == b.ids_; }
+
+}  // namespace charrnn
+#endif

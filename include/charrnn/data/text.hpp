@@ -1,20 +1,14 @@
 #pragma once
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include <charrnn/core/error.hpp>
+#include <charrnn/core/once.hpp>
 #include <charrnn/data/utf8.hpp>
 
 /// @file
@@ -40,11 +34,7 @@ class Text {
     /// An empty text.
     Text() = default;
     /// The text that a string holds; it may be empty and may hold NULs. Errors: none.
-    static Text from_string(std::string text, Encoding encoding = Encoding::utf8) {
-        auto owned = std::make_shared<const std::string>(std::move(text));
-        const std::string_view bytes = *owned;
-        return Text(std::move(owned), bytes, count_code_points(bytes, encoding), encoding);
-    }
+    static Text from_string(std::string text, Encoding encoding = Encoding::utf8);
 
     /// How many characters it has; counted when the text was made.
     std::size_t size() const noexcept { return size_; }
@@ -66,58 +56,21 @@ class Text {
     std::string str() const { return std::string(bytes_); }
 
     /// Its characters, four bytes each: for small texts and for looking at them.
-    std::u32string to_u32() const {
-        std::u32string text(size_, U'\0');
-        auto out = text.begin();
-        for_each([&out](char32_t c) { *out++ = c; });
-        return text;
-    }
+    std::u32string to_u32() const;
 
     /// The characters first .. first + count - 1 (to the end without a count), in the same storage. Finding
     /// them takes a pass over the text before them, unless every character is one byte.
     /// Errors: value_error if the text has fewer.
-    Text slice(std::size_t first, std::optional<std::size_t> count = std::nullopt) const {
-        if (first > size_ || (count && *count > size_ - first)) {
-            throw value_error("Text: no " + (count ? std::to_string(*count) + " " : std::string()) +
-                              "characters from " + std::to_string(first) + " on in a text of " +
-                              std::to_string(size_));
-        }
-        const std::size_t length = count.value_or(size_ - first);
-        const std::size_t from = offset(bytes_, first);
-        const std::string_view rest = bytes_.substr(from);
-        const std::size_t to = first + length == size_ ? rest.size() : offset(rest, length);
-        return Text(storage_, rest.substr(0, to), length, encoding_);
-    }
+    Text slice(std::size_t first, std::optional<std::size_t> count = std::nullopt) const;
 
     /// The first `count` characters. Errors: value_error if the text has fewer.
     Text head(std::size_t count) const { return slice(0, count); }
 
     /// The last `count` characters. Errors: value_error if the text has fewer.
-    Text tail(std::size_t count) const {
-        if (count > size_) {
-            throw value_error("Text: no last " + std::to_string(count) + " characters in a text of " +
-                              std::to_string(size_));
-        }
-        return slice(size_ - count);
-    }
+    Text tail(std::size_t count) const;
 
     /// The byte offset of the first byte that is not well-formed UTF-8; none in byte mode.
-    std::optional<std::size_t> find_invalid() const {
-        if (encoding_ == Encoding::bytes || bytes_.empty()) return std::nullopt;
-        const unsigned char* const begin = detail::as_bytes(bytes_.data());
-        const unsigned char* const end = begin + bytes_.size();
-        for (const unsigned char* p = begin; p != end;) {
-            if (end - p >= 8 && detail::eight_ascii(p)) {
-                p += 8;
-                continue;
-            }
-            char32_t c;
-            const unsigned char* const next = decode_one(p, end, c);
-            if (detail::is_escape(c)) return static_cast<std::size_t>(p - begin);
-            p = next;
-        }
-        return std::nullopt;
-    }
+    std::optional<std::size_t> find_invalid() const;
 
   private:
     friend Text read_text(const std::string& path, Encoding encoding);
@@ -135,13 +88,77 @@ class Text {
     Encoding encoding_ = Encoding::utf8;
 };
 
+}  // namespace charrnn
+
+#ifdef CHARRNN_ONCE
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+namespace charrnn {
+
+CHARRNN_ONCE Text Text::from_string(std::string text, Encoding encoding) {
+    auto owned = std::make_shared<const std::string>(std::move(text));
+    const std::string_view bytes = *owned;
+    return Text(std::move(owned), bytes, count_code_points(bytes, encoding), encoding);
+}
+
+CHARRNN_ONCE std::u32string Text::to_u32() const {
+    std::u32string text(size_, U'\0');
+    auto out = text.begin();
+    for_each([&out](char32_t c) { *out++ = c; });
+    return text;
+}
+
+CHARRNN_ONCE Text Text::slice(std::size_t first, std::optional<std::size_t> count) const {
+    if (first > size_ || (count && *count > size_ - first)) {
+        throw value_error("Text: no " + (count ? std::to_string(*count) + " " : std::string()) +
+                          "characters from " + std::to_string(first) + " on in a text of " +
+                          std::to_string(size_));
+    }
+    const std::size_t length = count.value_or(size_ - first);
+    const std::size_t from = offset(bytes_, first);
+    const std::string_view rest = bytes_.substr(from);
+    const std::size_t to = first + length == size_ ? rest.size() : offset(rest, length);
+    return Text(storage_, rest.substr(0, to), length, encoding_);
+}
+
+CHARRNN_ONCE Text Text::tail(std::size_t count) const {
+    if (count > size_) {
+        throw value_error("Text: no last " + std::to_string(count) + " characters in a text of " +
+                          std::to_string(size_));
+    }
+    return slice(size_ - count);
+}
+
+CHARRNN_ONCE std::optional<std::size_t> Text::find_invalid() const {
+    if (encoding_ == Encoding::bytes || bytes_.empty()) return std::nullopt;
+    const unsigned char* const begin = detail::as_bytes(bytes_.data());
+    const unsigned char* const end = begin + bytes_.size();
+    for (const unsigned char* p = begin; p != end;) {
+        if (end - p >= 8 && detail::eight_ascii(p)) {
+            p += 8;
+            continue;
+        }
+        char32_t c;
+        const unsigned char* const next = decode_one(p, end, c);
+        if (detail::is_escape(c)) return static_cast<std::size_t>(p - begin);
+        p = next;
+    }
+    return std::nullopt;
+}
+
 namespace detail {
 
-[[noreturn]] inline void cannot_read(const std::string& path, const std::string& reason) {
+[[noreturn]] CHARRNN_ONCE void cannot_read(const std::string& path, const std::string& reason) {
     throw io_error("cannot read '" + path + "': " + reason);
 }
 
-[[noreturn]] inline void cannot_read(const std::string& path, int error_number) {
+[[noreturn]] CHARRNN_ONCE void cannot_read(const std::string& path, int error_number) {
     cannot_read(path, std::generic_category().message(error_number));
 }
 
@@ -160,7 +177,7 @@ class Descriptor {
     int value_;
 };
 
-inline std::string read_to_end(const Descriptor& file, const std::string& path) {
+CHARRNN_ONCE std::string read_to_end(const Descriptor& file, const std::string& path) {
     std::string bytes;
     const auto block = std::make_unique<char[]>(1U << 16U);
     for (;;) {
@@ -175,7 +192,7 @@ inline std::string read_to_end(const Descriptor& file, const std::string& path) 
 }
 
 /// The file's pages, unmapped with the last owner; null if this kind of file cannot be mapped.
-inline std::shared_ptr<const void> map_file(const Descriptor& file, std::size_t size) {
+CHARRNN_ONCE std::shared_ptr<const void> map_file(const Descriptor& file, std::size_t size) {
     void* const pages = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
     if (pages == MAP_FAILED) return nullptr;
     return std::shared_ptr<const void>(pages, [pages, size](const void*) { ::munmap(pages, size); });
@@ -183,7 +200,7 @@ inline std::shared_ptr<const void> map_file(const Descriptor& file, std::size_t 
 
 }  // namespace detail
 
-inline Text read_text(const std::string& path, Encoding encoding) {
+CHARRNN_ONCE Text read_text(const std::string& path, Encoding encoding) {
     const detail::Descriptor file(path);
     struct ::stat status {};
     if (::fstat(file.get(), &status) != 0) detail::cannot_read(path, errno);
@@ -213,3 +230,4 @@ inline Text read_text(const std::string& path, Encoding encoding) {
 }
 
 }  // namespace charrnn
+#endif

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include <charrnn/core/error.hpp>
+#include <charrnn/core/once.hpp>
 
 /// @file
 /// UTF-8 to code points and back, without loss: any byte string survives decode and encode exactly.
@@ -129,62 +130,36 @@ void for_each_code_point(std::string_view bytes, F&& f) {
 }
 
 /// How many characters the text has. Errors: none.
-inline std::size_t count_code_points(std::string_view bytes, Encoding encoding = Encoding::utf8) {
-    if (encoding == Encoding::bytes) return bytes.size();
-    std::size_t count = 0;
-    detail::scan(
-        bytes, encoding,
-        [&count](const unsigned char* p, const unsigned char* q) {
-            count += static_cast<std::size_t>(q - p);
-        },
-        [&count](char32_t) { ++count; });
-    return count;
-}
+std::size_t count_code_points(std::string_view bytes, Encoding encoding = Encoding::utf8);
 
 /// The byte offset of the character with index `count` (the size of the text if it has no more than that).
 /// Errors: none.
-inline std::size_t offset_of_code_point(std::string_view bytes, std::size_t count) noexcept {
-    const unsigned char* const begin = detail::as_bytes(bytes.data());
-    const unsigned char* const end = begin + bytes.size();
-    const unsigned char* p = begin;
-    while (count != 0 && p != end) {
-        if (count >= 8 && end - p >= 8 && detail::eight_ascii(p)) {
-            p += 8;
-            count -= 8;
-        } else {
-            char32_t c;
-            p = decode_one(p, end, c);
-            --count;
-        }
-    }
-    return static_cast<std::size_t>(p - begin);
-}
+std::size_t offset_of_code_point(std::string_view bytes, std::size_t count) noexcept;
 
 /// The code points of a UTF-8 text; see the top of the file for malformed bytes. Errors: none.
-inline std::u32string decode(std::string_view bytes) {
-    std::u32string text(count_code_points(bytes), U'\0');
-    auto out = text.begin();
-    for_each_code_point(bytes, [&out](char32_t c) { *out++ = c; });
-    return text;
-}
+std::u32string decode(std::string_view bytes);
 
 /// Appends one code point as UTF-8; U+DC80..U+DCFF as the byte that it stands for.
 /// Errors: data_error if c is another surrogate or above U+10FFFF.
-inline void append_utf8(std::string& out, char32_t c);
+void append_utf8(std::string& out, char32_t c);
 
 /// The UTF-8 text of these code points: encode(decode(bytes)) == bytes for any bytes. The other way round
 /// holds unless escaped bytes stand side by side that make up a well-formed sequence.
 /// Errors: data_error as append_utf8.
-inline std::string encode(std::u32string_view text) {
-    std::string bytes;
-    bytes.reserve(text.size());
-    for (const char32_t c : text) append_utf8(bytes, c);
-    return bytes;
-}
+std::string encode(std::u32string_view text);
+
+/// A character as an error message names it: 'a', '\n', U+00E9 'é', U+0085, byte 0xFF. In byte mode whatever
+/// is not ASCII is a byte. Errors: none, whatever c is.
+std::string printable(char32_t c, Encoding encoding = Encoding::utf8);
+
+}  // namespace charrnn
+
+#ifdef CHARRNN_ONCE
+namespace charrnn {
 
 namespace detail {
 
-inline std::string hex(char32_t value, int least_digits) {
+CHARRNN_ONCE std::string hex(char32_t value, int least_digits) {
     std::string digits;
     for (; value != 0 || least_digits > 0; value >>= 4U, --least_digits) {
         digits.insert(digits.begin(), "0123456789ABCDEF"[value & 0xFU]);
@@ -201,9 +176,50 @@ constexpr bool is_invisible(char32_t c) noexcept {
 
 }  // namespace detail
 
-/// A character as an error message names it: 'a', '\n', U+00E9 'é', U+0085, byte 0xFF. In byte mode whatever
-/// is not ASCII is a byte. Errors: none, whatever c is.
-inline std::string printable(char32_t c, Encoding encoding = Encoding::utf8) {
+CHARRNN_ONCE std::size_t count_code_points(std::string_view bytes, Encoding encoding) {
+    if (encoding == Encoding::bytes) return bytes.size();
+    std::size_t count = 0;
+    detail::scan(
+        bytes, encoding,
+        [&count](const unsigned char* p, const unsigned char* q) {
+            count += static_cast<std::size_t>(q - p);
+        },
+        [&count](char32_t) { ++count; });
+    return count;
+}
+
+CHARRNN_ONCE std::size_t offset_of_code_point(std::string_view bytes, std::size_t count) noexcept {
+    const unsigned char* const begin = detail::as_bytes(bytes.data());
+    const unsigned char* const end = begin + bytes.size();
+    const unsigned char* p = begin;
+    while (count != 0 && p != end) {
+        if (count >= 8 && end - p >= 8 && detail::eight_ascii(p)) {
+            p += 8;
+            count -= 8;
+        } else {
+            char32_t c;
+            p = decode_one(p, end, c);
+            --count;
+        }
+    }
+    return static_cast<std::size_t>(p - begin);
+}
+
+CHARRNN_ONCE std::u32string decode(std::string_view bytes) {
+    std::u32string text(count_code_points(bytes), U'\0');
+    auto out = text.begin();
+    for_each_code_point(bytes, [&out](char32_t c) { *out++ = c; });
+    return text;
+}
+
+CHARRNN_ONCE std::string encode(std::u32string_view text) {
+    std::string bytes;
+    bytes.reserve(text.size());
+    for (const char32_t c : text) append_utf8(bytes, c);
+    return bytes;
+}
+
+CHARRNN_ONCE std::string printable(char32_t c, Encoding encoding) {
     switch (c) {
         case U'\0':
             return "'\\0'";
@@ -239,7 +255,7 @@ inline std::string printable(char32_t c, Encoding encoding = Encoding::utf8) {
     return name;
 }
 
-inline void append_utf8(std::string& out, char32_t c) {
+CHARRNN_ONCE void append_utf8(std::string& out, char32_t c) {
     const auto put = [&out](char32_t byte) {
         out.push_back(static_cast<char>(static_cast<unsigned char>(byte)));
     };
@@ -266,3 +282,4 @@ inline void append_utf8(std::string& out, char32_t c) {
 }
 
 }  // namespace charrnn
+#endif

@@ -1,14 +1,11 @@
 #pragma once
 
-#include <cerrno>
 #include <cstddef>
 #include <string>
 #include <string_view>
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <charrnn/core/error.hpp>
+#include <charrnn/core/once.hpp>
 #include <charrnn/io/file_system.hpp>
 
 /// @file
@@ -19,13 +16,41 @@ namespace charrnn {
 namespace detail {
 
 /// The folder that a path is in: what has to be synchronised for its name to last.
-inline std::string folder_of(const std::string& path) {
+std::string folder_of(const std::string& path);
+
+}  // namespace detail
+
+/// Write a file, or replace it, all or nothing: a temporary file in the same folder is written and synchronised, then
+/// renamed, then the folder is synchronised. When it returns, the new contents outlast a power failure.
+///
+/// Errors: io_error, naming the path and the reason; the file is then as it was (if all but the last step was done, it
+///         is the new one, whole, but a power failure might bring back the old one), and no temporary file is left
+void write_atomically(const std::string& path, std::string_view contents,
+                      FileSystem& files = FileSystem::real());
+
+/// Let the symbolic link `path` point to `target` (a name in the same folder), all or nothing. Errors: io_error
+void link_atomically(const std::string& path, const std::string& target,
+                     FileSystem& files = FileSystem::real());
+
+}  // namespace charrnn
+
+#ifdef CHARRNN_ONCE
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace charrnn {
+
+namespace detail {
+
+CHARRNN_ONCE std::string folder_of(const std::string& path) {
     const std::size_t slash = path.rfind('/');
     return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
 }
 
 /// A name beside `path`, of this process alone.
-inline std::string temporary_beside(const std::string& path) {
+CHARRNN_ONCE std::string temporary_beside(const std::string& path) {
     return path + "." + std::to_string(::getpid()) + ".tmp";
 }
 
@@ -52,7 +77,7 @@ class Temporary {
 };
 
 /// Make the names in the folder of `path` last. Errors: io_error
-inline void sync_folder(const std::string& path, FileSystem& files) {
+CHARRNN_ONCE void sync_folder(const std::string& path, FileSystem& files) {
     const std::string folder = folder_of(path);
     int f = -1;
     do f = files.open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
@@ -69,7 +94,7 @@ inline void sync_folder(const std::string& path, FileSystem& files) {
 }
 
 /// Give `temporary` the name `path`, and make it last. Errors: io_error
-inline void rename_over(Temporary& temporary, const std::string& path, FileSystem& files) {
+CHARRNN_ONCE void rename_over(Temporary& temporary, const std::string& path, FileSystem& files) {
     int result = 0;
     do result = files.rename(temporary.path().c_str(), path.c_str());
     while (result != 0 && errno == EINTR);
@@ -80,13 +105,7 @@ inline void rename_over(Temporary& temporary, const std::string& path, FileSyste
 
 }  // namespace detail
 
-/// Write a file, or replace it, all or nothing: a temporary file in the same folder is written and synchronised, then
-/// renamed, then the folder is synchronised. When it returns, the new contents outlast a power failure.
-///
-/// Errors: io_error, naming the path and the reason; the file is then as it was (if all but the last step was done, it
-///         is the new one, whole, but a power failure might bring back the old one), and no temporary file is left
-inline void write_atomically(const std::string& path, std::string_view contents,
-                             FileSystem& files = FileSystem::real()) {
+CHARRNN_ONCE void write_atomically(const std::string& path, std::string_view contents, FileSystem& files) {
     detail::Temporary temporary(detail::temporary_beside(path), files);
     do
         temporary.file =
@@ -113,9 +132,7 @@ inline void write_atomically(const std::string& path, std::string_view contents,
     detail::rename_over(temporary, path, files);
 }
 
-/// Let the symbolic link `path` point to `target` (a name in the same folder), all or nothing. Errors: io_error
-inline void link_atomically(const std::string& path, const std::string& target,
-                            FileSystem& files = FileSystem::real()) {
+CHARRNN_ONCE void link_atomically(const std::string& path, const std::string& target, FileSystem& files) {
     detail::Temporary temporary(detail::temporary_beside(path), files);
     files.unlink(temporary.path().c_str());
     if (files.symlink(target.c_str(), temporary.path().c_str()) != 0)
@@ -125,3 +142,4 @@ inline void link_atomically(const std::string& path, const std::string& target,
 }
 
 }  // namespace charrnn
+#endif

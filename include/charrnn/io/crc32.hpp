@@ -1,8 +1,23 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
+
+#include <charrnn/core/once.hpp>
+
+namespace charrnn {
+
+/// The cyclic redundancy check CRC-32 of some bytes, as zlib, gzip and PNG compute it (Python: zlib.crc32). Given the
+/// result for the bytes before, it goes on from there. It changes with every change of up to two bits in 512 MB, and
+/// of 32 bits in a row.
+///
+/// Source: ISO 3309; eight bytes at a time after Kounavis and Berry 2008
+std::uint32_t crc32(const void* bytes, std::size_t n, std::uint32_t before = 0);
+
+}  // namespace charrnn
+
+#ifdef CHARRNN_ONCE
+#include <array>
 
 namespace charrnn {
 
@@ -11,7 +26,7 @@ namespace detail {
 using Crc32Tables = std::array<std::array<std::uint32_t, 256>, 8>;
 
 /// table[k][b]: what byte b contributes from k bytes back. Made while the program runs: compilers are slow at it.
-inline Crc32Tables make_crc32_tables() {
+CHARRNN_ONCE Crc32Tables make_crc32_tables() {
     Crc32Tables table{};
     for (std::uint32_t b = 0; b < 256; ++b) {
         std::uint32_t c = b;
@@ -26,12 +41,7 @@ inline Crc32Tables make_crc32_tables() {
 
 }  // namespace detail
 
-/// The cyclic redundancy check CRC-32 of some bytes, as zlib, gzip and PNG compute it (Python: zlib.crc32). Given the
-/// result for the bytes before, it goes on from there. It changes with every change of up to two bits in 512 MB, and
-/// of 32 bits in a row.
-///
-/// Source: ISO 3309; eight bytes at a time after Kounavis and Berry 2008
-inline std::uint32_t crc32(const void* bytes, std::size_t n, std::uint32_t before = 0) {
+CHARRNN_ONCE std::uint32_t crc32(const void* bytes, std::size_t n, std::uint32_t before) {
     static const detail::Crc32Tables table = detail::make_crc32_tables();
     const auto* p = static_cast<const unsigned char*>(bytes);
     std::uint32_t c = ~before;
@@ -46,3 +56,4 @@ inline std::uint32_t crc32(const void* bytes, std::size_t n, std::uint32_t befor
 }
 
 }  // namespace charrnn
+#endif

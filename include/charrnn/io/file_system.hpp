@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <charrnn/core/error.hpp>
+#include <charrnn/core/once.hpp>
 
 namespace charrnn {
 
@@ -55,42 +56,20 @@ class FileSystem {
 namespace detail {
 
 /// "saved.safetensors: cannot be written: No space left on device"
-[[noreturn]] inline void fail_io(const std::string& path, const char* what, int reason) {
-    throw io_error(path + ": " + what + ": " + std::strerror(reason));
-}
+[[noreturn]] void fail_io(const std::string& path, const char* what, int reason);
 
 /// A file open for reading. Errors: io_error, naming it and the reason
 class OpenFile {
   public:
-    OpenFile(const std::string& path, FileSystem& files) : path_(path), files_(files) {
-        do file_ = files_.open(path_.c_str(), O_RDONLY | O_CLOEXEC, 0);
-        while (file_ < 0 && errno == EINTR);
-        if (file_ < 0) fail_io(path_, "cannot be opened", errno);
-    }
+    OpenFile(const std::string& path, FileSystem& files);
     ~OpenFile() { files_.close(file_); }
     OpenFile(const OpenFile&) = delete;
     OpenFile& operator=(const OpenFile&) = delete;
 
-    [[nodiscard]] std::size_t size() const {
-        struct ::stat status {};
-        if (files_.stat(file_, &status) != 0) fail_io(path_, "cannot be looked at", errno);
-        if (!S_ISREG(status.st_mode)) throw io_error(path_ + ": is not a regular file");
-        return static_cast<std::size_t>(status.st_size);
-    }
-    void rewind() const {
-        if (files_.seek(file_, 0) != 0) fail_io(path_, "cannot be read", errno);
-    }
+    [[nodiscard]] std::size_t size() const;
+    void rewind() const;
     /// Read exactly so many bytes.
-    void read(char* to, std::size_t n) const {
-        while (n > 0) {
-            const ssize_t got = files_.read(file_, to, n);
-            if (got < 0 && errno == EINTR) continue;
-            if (got < 0) fail_io(path_, "cannot be read", errno);
-            if (got == 0) throw io_error(path_ + ": has become shorter while it was read");
-            to += got;
-            n -= static_cast<std::size_t>(got);
-        }
-    }
+    void read(char* to, std::size_t n) const;
 
   private:
     std::string path_;
@@ -100,3 +79,45 @@ class OpenFile {
 
 }  // namespace detail
 }  // namespace charrnn
+
+#ifdef CHARRNN_ONCE
+namespace charrnn {
+
+namespace detail {
+
+[[noreturn]] CHARRNN_ONCE void fail_io(const std::string& path, const char* what, int reason) {
+    throw io_error(path + ": " + what + ": " + std::strerror(reason));
+}
+
+CHARRNN_ONCE OpenFile::OpenFile(const std::string& path, FileSystem& files) : path_(path), files_(files) {
+    do file_ = files_.open(path_.c_str(), O_RDONLY | O_CLOEXEC, 0);
+    while (file_ < 0 && errno == EINTR);
+    if (file_ < 0) fail_io(path_, "cannot be opened", errno);
+}
+
+CHARRNN_ONCE std::size_t OpenFile::size() const {
+    struct ::stat status {};
+    if (files_.stat(file_, &status) != 0) fail_io(path_, "cannot be looked at", errno);
+    if (!S_ISREG(status.st_mode)) throw io_error(path_ + ": is not a regular file");
+    return static_cast<std::size_t>(status.st_size);
+}
+
+CHARRNN_ONCE void OpenFile::rewind() const {
+    if (files_.seek(file_, 0) != 0) fail_io(path_, "cannot be read", errno);
+}
+
+CHARRNN_ONCE void OpenFile::read(char* to, std::size_t n) const {
+    while (n > 0) {
+        const ssize_t got = files_.read(file_, to, n);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) fail_io(path_, "cannot be read", errno);
+        if (got == 0) throw io_error(path_ + ": has become shorter while it was read");
+        to += got;
+        n -= static_cast<std::size_t>(got);
+    }
+}
+
+}  // namespace detail
+
+}  // namespace charrnn
+#endif

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <charrnn/core/error.hpp>
+#include <charrnn/core/once.hpp>
 #include <charrnn/core/random.hpp>
 #include <charrnn/data/alphabet.hpp>
 #include <charrnn/io/atomic_file.hpp>
@@ -27,10 +28,7 @@
 namespace charrnn {
 
 /// The library's version: "0.1.0".
-inline std::string version() {
-    return std::to_string(CHARRNN_VERSION_MAJOR) + "." + std::to_string(CHARRNN_VERSION_MINOR) + "." +
-           std::to_string(CHARRNN_VERSION_PATCH);
-}
+std::string version();
 
 /// A model with the alphabet that it reads and writes.
 template <class T = float>
@@ -44,11 +42,7 @@ namespace detail {
 inline constexpr const char* format_name = "charrnn 1";
 
 /// A number as text that gives the same number again.
-inline std::string exact(double x) {
-    char text[40];
-    std::snprintf(text, sizeof text, "%.17g", x);
-    return text;
-}
+std::string exact(double x);
 
 /// The metadata of a file, read strictly. Errors: data_error, naming the file and the entry
 class MetadataReader {
@@ -252,32 +246,7 @@ ModelImage model_image(const M& model, const Alphabet& alphabet) {
 }
 
 /// The alphabet of a file. Errors: data_error
-inline Alphabet load_alphabet(const TensorFile& file) {
-    const MetadataReader read(file);
-    const TensorInfo& t = file.at("alphabet");
-    std::vector<std::int32_t> symbols(t.bytes() / sizeof(std::int32_t));
-    file.copy("alphabet", {symbols.size()}, symbols.data());
-    const std::string& encoding = read.text("alphabet.encoding");
-    if (encoding != "utf8" && encoding != "bytes")
-        throw data_error(file.name() + ": the alphabet's encoding is " + in_quotes(encoding) +
-                         ", expected 'utf8' or 'bytes'");
-    std::u32string list;
-    for (const std::int32_t c : symbols) list += static_cast<char32_t>(c);
-    std::optional<char32_t> stop;
-    if (read.find("alphabet.stop") != nullptr) {
-        const std::uint64_t id = read.count("alphabet.stop");
-        if (id >= list.size())
-            throw data_error(file.name() + ": the stop symbol has the id " + std::to_string(id) +
-                             ", but the alphabet has " + std::to_string(list.size()) + " symbols");
-        stop = list[static_cast<std::size_t>(id)];
-    }
-    try {
-        return Alphabet::from_symbols(std::move(list), stop,
-                                      encoding == "bytes" ? Encoding::bytes : Encoding::utf8);
-    } catch (const error& e) {
-        throw data_error(file.name() + ": " + e.what());
-    }
-}
+Alphabet load_alphabet(const TensorFile& file);
 
 template <class T>
 Model<T> load_layers(const TensorFile& file) {
@@ -354,3 +323,51 @@ void load_parameters(const std::string& path, M& model) {
 }
 
 }  // namespace charrnn
+
+#ifdef CHARRNN_ONCE
+namespace charrnn {
+
+CHARRNN_ONCE std::string version() {
+    return std::to_string(CHARRNN_VERSION_MAJOR) + "." + std::to_string(CHARRNN_VERSION_MINOR) + "." +
+           std::to_string(CHARRNN_VERSION_PATCH);
+}
+
+namespace detail {
+
+CHARRNN_ONCE std::string exact(double x) {
+    char text[40];
+    std::snprintf(text, sizeof text, "%.17g", x);
+    return text;
+}
+
+CHARRNN_ONCE Alphabet load_alphabet(const TensorFile& file) {
+    const MetadataReader read(file);
+    const TensorInfo& t = file.at("alphabet");
+    std::vector<std::int32_t> symbols(t.bytes() / sizeof(std::int32_t));
+    file.copy("alphabet", {symbols.size()}, symbols.data());
+    const std::string& encoding = read.text("alphabet.encoding");
+    if (encoding != "utf8" && encoding != "bytes")
+        throw data_error(file.name() + ": the alphabet's encoding is " + in_quotes(encoding) +
+                         ", expected 'utf8' or 'bytes'");
+    std::u32string list;
+    for (const std::int32_t c : symbols) list += static_cast<char32_t>(c);
+    std::optional<char32_t> stop;
+    if (read.find("alphabet.stop") != nullptr) {
+        const std::uint64_t id = read.count("alphabet.stop");
+        if (id >= list.size())
+            throw data_error(file.name() + ": the stop symbol has the id " + std::to_string(id) +
+                             ", but the alphabet has " + std::to_string(list.size()) + " symbols");
+        stop = list[static_cast<std::size_t>(id)];
+    }
+    try {
+        return Alphabet::from_symbols(std::move(list), stop,
+                                      encoding == "bytes" ? Encoding::bytes : Encoding::utf8);
+    } catch (const error& e) {
+        throw data_error(file.name() + ": " + e.what());
+    }
+}
+
+}  // namespace detail
+
+}  // namespace charrnn
+#endif

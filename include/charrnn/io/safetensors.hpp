@@ -14,6 +14,7 @@
 
 #include <charrnn/core/buffer.hpp>
 #include <charrnn/core/error.hpp>
+#include <charrnn/core/once.hpp>
 #include <charrnn/io/crc32.hpp>
 #include <charrnn/io/file_system.hpp>
 #include <charrnn/io/safetensors_header.hpp>
@@ -45,48 +46,7 @@ constexpr const char* dtype_of() {
     return "";
 }
 
-inline std::string shape_text(const std::vector<std::size_t>& shape) {
-    std::string s = "(";
-    for (std::size_t i = 0; i < shape.size(); ++i) {
-        if (i > 0) s += ", ";
-        s += std::to_string(shape[i]);
-    }
-    return s + ")";
-}
-
-/// The checksum of a whole file's bytes, with its own digits taken to be zeros.
-inline std::string file_checksum(const char* bytes, std::size_t n) {
-    const std::size_t at = 8 + checksum_prefix.size();
-    const std::string zeros(checksum_digits, '0');
-    std::uint32_t c = crc32(bytes, at);
-    c = crc32(zeros.data(), zeros.size(), c);
-    c = crc32(bytes + at + checksum_digits, n - at - checksum_digits, c);
-    char text[16];
-    std::snprintf(text, sizeof text, "%08lx", static_cast<unsigned long>(c));
-    return text;
-}
-
-inline std::uint64_t load_length(const char* bytes) {
-    std::uint64_t n = 0;
-    for (std::size_t i = 0; i < 8; ++i)
-        n |= static_cast<std::uint64_t>(static_cast<unsigned char>(bytes[i])) << (8 * i);
-    return n;
-}
-
-/// The length of the header of a file of so many bytes, from its first eight.
-/// Errors: data_error, naming the file, where it cannot be
-inline std::size_t header_length(const char* first_eight, std::size_t file_bytes, const std::string& file) {
-    const std::uint64_t n = load_length(first_eight);
-    if (n > HeaderLimits::header)
-        throw data_error(file + ": the header is said to have " + std::to_string(n) +
-                         " bytes, expected at most " + std::to_string(HeaderLimits::header) +
-                         "; is it a safetensors file?");
-    if (n > file_bytes - 8)
-        throw data_error(file + ": the header is said to have " + std::to_string(n) + " bytes, but only " +
-                         std::to_string(file_bytes - 8) + " bytes follow; the file has been cut off");
-    if (n < 2) throw data_error(file + ": the header is empty");
-    return static_cast<std::size_t>(n);
-}
+std::string shape_text(const std::vector<std::size_t>& shape);
 
 }  // namespace detail
 
@@ -99,15 +59,10 @@ class TensorFile {
   public:
     /// Read a file.
     static TensorFile read(const std::string& path, Checksum checksum = Checksum::required,
-                           FileSystem& files = FileSystem::real()) {
-        return TensorFile(read_file(path, files), path, checksum);
-    }
+                           FileSystem& files = FileSystem::real());
     /// The same for bytes in memory; `name` is for messages.
     static TensorFile parse(std::string_view bytes, const std::string& name,
-                            Checksum checksum = Checksum::required) {
-        Buffer<char> copy(bytes.begin(), bytes.end());
-        return TensorFile(std::move(copy), name, checksum);
-    }
+                            Checksum checksum = Checksum::required);
 
     /// The path it came from.
     [[nodiscard]] const std::string& name() const { return name_; }
@@ -115,17 +70,9 @@ class TensorFile {
     [[nodiscard]] const std::vector<TensorInfo>& tensors() const { return header_.tensors; }
     [[nodiscard]] const std::map<std::string, std::string>& metadata() const { return header_.metadata; }
 
-    [[nodiscard]] const TensorInfo* find(std::string_view name) const {
-        for (const TensorInfo& t : header_.tensors)
-            if (t.name == name) return &t;
-        return nullptr;
-    }
+    [[nodiscard]] const TensorInfo* find(std::string_view name) const;
     /// A tensor. Errors: data_error if there is none of that name
-    [[nodiscard]] const TensorInfo& at(const std::string& name) const {
-        const TensorInfo* t = find(name);
-        if (t == nullptr) throw data_error(name_ + ": there is no tensor " + detail::in_quotes(name));
-        return *t;
-    }
+    [[nodiscard]] const TensorInfo& at(const std::string& name) const;
     /// Its bytes, `bytes()` of them.
     [[nodiscard]] const char* data(const TensorInfo& t) const { return bytes_.data() + data_at_ + t.begin; }
 
@@ -149,52 +96,13 @@ class TensorFile {
     }
 
   private:
-    TensorFile(Buffer<char> bytes, std::string name, Checksum checksum)
-        : bytes_(std::move(bytes)), name_(std::move(name)) {
-        if (bytes_.size() < 8)
-            throw data_error(name_ + ": the file has " + std::to_string(bytes_.size()) +
-                             " bytes, expected at least 8; it has been cut off");
-        const std::size_t length = detail::header_length(bytes_.data(), bytes_.size(), name_);
-        data_at_ = 8 + length;
-        const std::string_view json(bytes_.data() + 8, length);
-        header_ = detail::parse_header(json, bytes_.size() - data_at_, name_);
-        check_sum(json, checksum);
-    }
+    TensorFile(Buffer<char> bytes, std::string name, Checksum checksum);
 
     /// Only the header and the extents have been believed so far, and only to find out that they fit.
-    void check_sum(std::string_view json, Checksum checksum) const {
-        const auto found = header_.metadata.find("checksum");
-        if (found == header_.metadata.end()) {
-            if (checksum == Checksum::optional) return;
-            throw data_error(name_ + ": there is no checksum, so damage would not be seen");
-        }
-        if (json.substr(0, detail::checksum_prefix.size()) != detail::checksum_prefix ||
-            found->second.size() != 6 + detail::checksum_digits)
-            throw data_error(name_ + ": the checksum is not at the header's beginning, where it must be");
-        if (found->second.substr(6) != detail::file_checksum(bytes_.data(), bytes_.size()))
-            throw data_error(name_ + ": the checksum is wrong: the file is damaged");
-    }
+    void check_sum(std::string_view json, Checksum checksum) const;
 
     /// All bytes of a file; its size and header are looked at before memory is taken for the rest.
-    static Buffer<char> read_file(const std::string& path, FileSystem& files) {
-        const detail::OpenFile file(path, files);
-        char first[8] = {};
-        const std::size_t size = file.size();
-        if (size < 8)
-            throw data_error(path + ": the file has " + std::to_string(size) +
-                             " bytes, expected at least 8; it has been cut off");
-        file.read(first, 8);
-        const std::size_t length = detail::header_length(first, size, path);
-        {
-            std::string json(length, '\0');
-            file.read(json.data(), length);
-            (void)detail::parse_header(json, size - 8 - length, path);
-        }
-        Buffer<char> bytes(size);
-        file.rewind();
-        file.read(bytes.data(), size);
-        return bytes;
-    }
+    static Buffer<char> read_file(const std::string& path, FileSystem& files);
 
     Buffer<char> bytes_;
     std::string name_;
@@ -217,9 +125,134 @@ struct TensorSource {
     }
 };
 
+/// The bytes of a file with these tensors, in this order, and metadata, with a checksum.
+/// Errors: data_error if a reader would refuse it (a name twice, too many entries, text that is not UTF-8)
+std::string tensor_file_bytes(const std::vector<TensorSource>& tensors,
+                              const std::map<std::string, std::string>& metadata);
+
+}  // namespace charrnn
+
+#ifdef CHARRNN_ONCE
+namespace charrnn {
+
 namespace detail {
 
-inline void append_json(std::string& out, std::string_view s) {
+/// The checksum of a whole file's bytes, with its own digits taken to be zeros.
+CHARRNN_ONCE std::string file_checksum(const char* bytes, std::size_t n) {
+    const std::size_t at = 8 + checksum_prefix.size();
+    const std::string zeros(checksum_digits, '0');
+    std::uint32_t c = crc32(bytes, at);
+    c = crc32(zeros.data(), zeros.size(), c);
+    c = crc32(bytes + at + checksum_digits, n - at - checksum_digits, c);
+    char text[16];
+    std::snprintf(text, sizeof text, "%08lx", static_cast<unsigned long>(c));
+    return text;
+}
+
+CHARRNN_ONCE std::uint64_t load_length(const char* bytes) {
+    std::uint64_t n = 0;
+    for (std::size_t i = 0; i < 8; ++i)
+        n |= static_cast<std::uint64_t>(static_cast<unsigned char>(bytes[i])) << (8 * i);
+    return n;
+}
+
+/// The length of the header of a file of so many bytes, from its first eight.
+/// Errors: data_error, naming the file, where it cannot be
+CHARRNN_ONCE std::size_t header_length(const char* first_eight, std::size_t file_bytes,
+                                       const std::string& file) {
+    const std::uint64_t n = load_length(first_eight);
+    if (n > HeaderLimits::header)
+        throw data_error(file + ": the header is said to have " + std::to_string(n) +
+                         " bytes, expected at most " + std::to_string(HeaderLimits::header) +
+                         "; is it a safetensors file?");
+    if (n > file_bytes - 8)
+        throw data_error(file + ": the header is said to have " + std::to_string(n) + " bytes, but only " +
+                         std::to_string(file_bytes - 8) + " bytes follow; the file has been cut off");
+    if (n < 2) throw data_error(file + ": the header is empty");
+    return static_cast<std::size_t>(n);
+}
+
+CHARRNN_ONCE std::string shape_text(const std::vector<std::size_t>& shape) {
+    std::string s = "(";
+    for (std::size_t i = 0; i < shape.size(); ++i) {
+        if (i > 0) s += ", ";
+        s += std::to_string(shape[i]);
+    }
+    return s + ")";
+}
+
+}  // namespace detail
+
+CHARRNN_ONCE TensorFile TensorFile::read(const std::string& path, Checksum checksum, FileSystem& files) {
+    return TensorFile(read_file(path, files), path, checksum);
+}
+
+CHARRNN_ONCE TensorFile TensorFile::parse(std::string_view bytes, const std::string& name,
+                                          Checksum checksum) {
+    Buffer<char> copy(bytes.begin(), bytes.end());
+    return TensorFile(std::move(copy), name, checksum);
+}
+
+CHARRNN_ONCE const TensorInfo* TensorFile::find(std::string_view name) const {
+    for (const TensorInfo& t : header_.tensors)
+        if (t.name == name) return &t;
+    return nullptr;
+}
+
+CHARRNN_ONCE const TensorInfo& TensorFile::at(const std::string& name) const {
+    const TensorInfo* t = find(name);
+    if (t == nullptr) throw data_error(name_ + ": there is no tensor " + detail::in_quotes(name));
+    return *t;
+}
+
+CHARRNN_ONCE TensorFile::TensorFile(Buffer<char> bytes, std::string name, Checksum checksum)
+    : bytes_(std::move(bytes)), name_(std::move(name)) {
+    if (bytes_.size() < 8)
+        throw data_error(name_ + ": the file has " + std::to_string(bytes_.size()) +
+                         " bytes, expected at least 8; it has been cut off");
+    const std::size_t length = detail::header_length(bytes_.data(), bytes_.size(), name_);
+    data_at_ = 8 + length;
+    const std::string_view json(bytes_.data() + 8, length);
+    header_ = detail::parse_header(json, bytes_.size() - data_at_, name_);
+    check_sum(json, checksum);
+}
+
+CHARRNN_ONCE void TensorFile::check_sum(std::string_view json, Checksum checksum) const {
+    const auto found = header_.metadata.find("checksum");
+    if (found == header_.metadata.end()) {
+        if (checksum == Checksum::optional) return;
+        throw data_error(name_ + ": there is no checksum, so damage would not be seen");
+    }
+    if (json.substr(0, detail::checksum_prefix.size()) != detail::checksum_prefix ||
+        found->second.size() != 6 + detail::checksum_digits)
+        throw data_error(name_ + ": the checksum is not at the header's beginning, where it must be");
+    if (found->second.substr(6) != detail::file_checksum(bytes_.data(), bytes_.size()))
+        throw data_error(name_ + ": the checksum is wrong: the file is damaged");
+}
+
+CHARRNN_ONCE Buffer<char> TensorFile::read_file(const std::string& path, FileSystem& files) {
+    const detail::OpenFile file(path, files);
+    char first[8] = {};
+    const std::size_t size = file.size();
+    if (size < 8)
+        throw data_error(path + ": the file has " + std::to_string(size) +
+                         " bytes, expected at least 8; it has been cut off");
+    file.read(first, 8);
+    const std::size_t length = detail::header_length(first, size, path);
+    {
+        std::string json(length, '\0');
+        file.read(json.data(), length);
+        (void)detail::parse_header(json, size - 8 - length, path);
+    }
+    Buffer<char> bytes(size);
+    file.rewind();
+    file.read(bytes.data(), size);
+    return bytes;
+}
+
+namespace detail {
+
+CHARRNN_ONCE void append_json(std::string& out, std::string_view s) {
     out += '"';
     for (const char c : s) {
         if (c == '"' || c == '\\') out += '\\';
@@ -236,10 +269,8 @@ inline void append_json(std::string& out, std::string_view s) {
 
 }  // namespace detail
 
-/// The bytes of a file with these tensors, in this order, and metadata, with a checksum.
-/// Errors: data_error if a reader would refuse it (a name twice, too many entries, text that is not UTF-8)
-inline std::string tensor_file_bytes(const std::vector<TensorSource>& tensors,
-                                     const std::map<std::string, std::string>& metadata) {
+CHARRNN_ONCE std::string tensor_file_bytes(const std::vector<TensorSource>& tensors,
+                                           const std::map<std::string, std::string>& metadata) {
     std::string json(detail::checksum_prefix);
     json += std::string(detail::checksum_digits, '0') + '"';
     for (const auto& [key, value] : metadata) {
@@ -282,3 +313,4 @@ inline std::string tensor_file_bytes(const std::vector<TensorSource>& tensors,
 }
 
 }  // namespace charrnn
+#endif

@@ -1,17 +1,13 @@
 #pragma once
 
-#include <algorithm>
-#include <array>
 #include <cstddef>
-#include <cstdint>
-#include <limits>
 #include <map>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include <charrnn/core/error.hpp>
+#include <charrnn/core/once.hpp>
 
 /// @file
 /// The header of a safetensors file: names, types, shapes and places of its tensors, and metadata. It is untrusted:
@@ -53,8 +49,27 @@ struct HeaderLimits {
     static constexpr std::size_t depth = 3;
 };
 
+/// A string from a file, fit for a message: short and printable.
+std::string in_quotes(std::string_view s);
+
+/// The header from its JSON. Errors: data_error, naming the file and the defect
+TensorHeader parse_header(std::string_view json, std::size_t data_bytes, const std::string& file);
+
+}  // namespace detail
+}  // namespace charrnn
+
+#ifdef CHARRNN_ONCE
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+namespace charrnn::detail {
+
 /// The bytes that one number of a type takes, or 0 for a type that safetensors does not have.
-inline std::size_t dtype_size(std::string_view dtype) {
+CHARRNN_ONCE std::size_t dtype_size(std::string_view dtype) {
     static constexpr std::pair<std::string_view, std::size_t> list[] = {
         {"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"I64", 8}, {"I32", 4},  {"I16", 2},
         {"I8", 1},  {"U64", 8}, {"U32", 4}, {"U16", 2},  {"U8", 1},  {"BOOL", 1},
@@ -64,8 +79,7 @@ inline std::size_t dtype_size(std::string_view dtype) {
     return 0;
 }
 
-/// A string from a file, fit for a message: short and printable.
-inline std::string in_quotes(std::string_view s) {
+CHARRNN_ONCE std::string in_quotes(std::string_view s) {
     std::string text = "'";
     for (const char c : s.substr(0, 60))
         text += static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) > 0x7E ? '?' : c;
@@ -240,7 +254,7 @@ class HeaderReader {
 
 /// The parser keeps a whole string or number before it gives it away: none may be longer than is ever needed.
 /// What is wrong, or null.
-inline const char* too_long(std::string_view json) {
+CHARRNN_ONCE const char* too_long(std::string_view json) {
     std::size_t begin = 0;  // of the string, or of what stands between two of JSON's signs
     bool in_string = false;
     for (std::size_t i = 0; i < json.size(); ++i) {
@@ -263,7 +277,7 @@ inline const char* too_long(std::string_view json) {
 
 /// The tensors must have different names, be as long as their shapes say, and cover the data without overlap or hole.
 /// Errors: data_error
-inline void check_layout(TensorHeader& header, std::size_t data_bytes, const std::string& file) {
+CHARRNN_ONCE void check_layout(TensorHeader& header, std::size_t data_bytes, const std::string& file) {
     const auto refuse = [&](const std::string& reason) { throw data_error(file + ": " + reason); };
     std::vector<std::string_view> names;
     names.reserve(header.tensors.size());
@@ -308,12 +322,8 @@ inline void check_layout(TensorHeader& header, std::size_t data_bytes, const std
                " bytes follow the last tensor, expected the end of the file");
 }
 
-/// Hand JSON to a reader, event by event, until it refuses one. Defined in json.hpp.
-template <class Reader>
-bool read_json(std::string_view json, Reader& reader);
-
-/// The header from its JSON. Errors: data_error, naming the file and the defect
-inline TensorHeader parse_header(std::string_view json, std::size_t data_bytes, const std::string& file) {
+CHARRNN_ONCE TensorHeader parse_header(std::string_view json, std::size_t data_bytes,
+                                       const std::string& file) {
     const auto refuse = [&](const std::string& reason) { throw data_error(file + ": " + reason); };
     if (json.substr(0, 3) == "\xEF\xBB\xBF") refuse("the header begins with a byte order mark");
     if (json.empty() || json.front() != '{') refuse("the header does not begin with '{'");
@@ -325,14 +335,10 @@ inline TensorHeader parse_header(std::string_view json, std::size_t data_bytes, 
     constexpr std::size_t shortest = 48;  // what a tensor takes in JSON at least
     header.tensors.reserve(std::min(json.size() / shortest + 1, HeaderLimits::tensors));
     HeaderReader reader(header);
-    if (!read_json(json, reader)) refuse(reader.reason());
+    if (!nlohmann::json::sax_parse(json.begin(), json.end(), &reader)) refuse(reader.reason());
     check_layout(header, data_bytes, file);
     return header;
 }
 
-}  // namespace detail
-}  // namespace charrnn
-
-#ifndef CHARRNN_COMPILED
-#include <charrnn/io/json.hpp>
+}  // namespace charrnn::detail
 #endif

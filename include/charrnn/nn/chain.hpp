@@ -12,6 +12,7 @@
 
 #include <charrnn/core/error.hpp>
 #include <charrnn/core/format.hpp>
+#include <charrnn/core/once.hpp>
 #include <charrnn/nn/dense.hpp>
 #include <charrnn/nn/gru.hpp>
 #include <charrnn/nn/layer.hpp>
@@ -80,13 +81,9 @@ LayerState<T> zero_layer_state(std::size_t parts, std::size_t lanes, std::size_t
     return s;
 }
 
-inline void check_widths(std::size_t i, const std::string& before, std::size_t gives,
-                         const std::string& layer, std::size_t expects) {
-    if (gives != expects)
-        throw shape_error("Chain: layer " + std::to_string(i) + ", " + layer +
-                          ", expects D = " + std::to_string(expects) + ", but layer " +
-                          std::to_string(i - 1) + ", " + before + ", gives " + std::to_string(gives));
-}
+/// Errors: shape_error where layer i does not fit the one before.
+void check_widths(std::size_t i, const std::string& before, std::size_t gives, const std::string& layer,
+                  std::size_t expects);
 
 }  // namespace detail
 
@@ -241,3 +238,17 @@ std::string summary(const M& model) {
 }
 
 }  // namespace charrnn
+
+#ifdef CHARRNN_ONCE
+namespace charrnn::detail {
+
+CHARRNN_ONCE void check_widths(std::size_t i, const std::string& before, std::size_t gives,
+                               const std::string& layer, std::size_t expects) {
+    if (gives != expects)
+        throw shape_error("Chain: layer " + std::to_string(i) + ", " + layer +
+                          ", expects D = " + std::to_string(expects) + ", but layer " +
+                          std::to_string(i - 1) + ", " + before + ", gives " + std::to_string(gives));
+}
+
+}  // namespace charrnn::detail
+#endif

@@ -78,15 +78,7 @@ class Dense {
     using Params = DenseParams<T>;
 
     Dense(std::size_t in, std::size_t out, Activation activation = activation::identity,
-          Random& random = default_random())
-        : activation_(activation) {
-        if (in == 0 || out == 0)
-            throw value_error("Dense(" + std::to_string(in) + ", " + std::to_string(out) +
-                              "): expected an input and an output width of at least 1");
-        params_.W.resize({in, out});
-        params_.b = xt::zeros<T>({out});
-        init::glorot_uniform(params_.W, random);
-    }
+          Random& random = default_random());
     Dense(std::size_t in, std::size_t out, Random& random) : Dense(in, out, activation::identity, random) {}
 
     [[nodiscard]] std::size_t in_size() const { return params_.W.shape(0); }
@@ -269,6 +261,18 @@ class Dense {
     Activation activation_;
     Params params_;
 };
+
+// Outside the class, and so not inline: see instances.hpp.
+template <class T>
+Dense<T>::Dense(std::size_t in, std::size_t out, Activation activation, Random& random)
+    : activation_(activation) {
+    if (in == 0 || out == 0)
+        throw value_error("Dense(" + std::to_string(in) + ", " + std::to_string(out) +
+                          "): expected an input and an output width of at least 1");
+    params_.W.resize({in, out});
+    params_.b = xt::zeros<T>({out});
+    init::glorot_uniform(params_.W, random);
+}
 
 Dense(std::size_t, std::size_t)->Dense<float>;
 

@@ -5,12 +5,12 @@
 #include <cstddef>
 #include <memory>
 #include <ostream>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include <charrnn/core/context.hpp>
 #include <charrnn/core/error.hpp>
+#include <charrnn/core/once.hpp>
 #include <charrnn/nn/parameters.hpp>
 
 /// @file
@@ -60,12 +60,18 @@ concept Layer = std::copyable<L> &&
     { out << layer } -> std::same_as<std::ostream&>;
 };
 
+namespace detail {
+
+/// What `print` writes of a thing.
+std::string printed_by(void (*print)(std::ostream&, const void*), const void* thing);
+
+}  // namespace detail
+
 /// A type as one writes it, for messages: what operator<< prints.
 template <class L>
 std::string printed(const L& thing) {
-    std::ostringstream out;
-    out << thing;
-    return out.str();
+    return detail::printed_by([](std::ostream& out, const void* it) { out << *static_cast<const L*>(it); },
+                              &thing);
 }
 
 /// A layer at work, with its type erased: the layer, its tape and its gradient. One virtual call a window.
@@ -212,3 +218,17 @@ struct NoParams {
 };
 
 }  // namespace charrnn
+
+#ifdef CHARRNN_ONCE
+#include <sstream>
+
+namespace charrnn::detail {
+
+CHARRNN_ONCE std::string printed_by(void (*print)(std::ostream&, const void*), const void* thing) {
+    std::ostringstream out;
+    print(out, thing);
+    return out.str();
+}
+
+}  // namespace charrnn::detail
+#endif

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <charrnn/core/error.hpp>
@@ -31,25 +33,32 @@ struct Parameter {
     [[nodiscard]] T* end() const { return data + size; }
 };
 
-/// A model's parameter by its name. Errors: value_error, with the names that there are.
-template <class M>
-auto parameter(M& model, const std::string& name) {
+namespace detail {
+
+/// One of some parameters by its name. Errors: as parameter()
+template <class T>
+const Parameter<T>& find_parameter(const std::vector<Parameter<T>>& list, const std::string& name) {
     std::string known;
-    for (const auto& p : model.parameters()) {
+    for (const Parameter<T>& p : list) {
         if (p.name == name) return p;
         known += (known.empty() ? "" : ", ") + p.name;
     }
     throw value_error("no parameter is called '" + name + "': expected one of " + known);
 }
 
-namespace detail {
+/// One more for a list.
+template <class T>
+void append_parameter(std::vector<Parameter<T>>& list, const std::string& name, T* data,
+                      std::span<const std::size_t> shape) {
+    Parameter<T> p{name, data, {shape.begin(), shape.end()}, 1};
+    for (const std::size_t extent : shape) p.size *= extent;
+    list.push_back(std::move(p));
+}
 
 template <class T, class Params>
 void append_parameters(std::vector<Parameter<T>>& list, const std::string& prefix, Params& params) {
     params.visit([&](const char* name, auto& array) {
-        Parameter<T> p{prefix + name, array.data(), {}, array.size()};
-        for (const auto extent : array.shape()) p.shape.push_back(static_cast<std::size_t>(extent));
-        list.push_back(std::move(p));
+        append_parameter(list, prefix + name, array.data(), std::span<const std::size_t>(array.shape()));
     });
 }
 
@@ -83,4 +92,12 @@ void convert(To& to, const From& from) {
 }
 
 }  // namespace detail
+
+/// A model's parameter by its name. Errors: value_error, with the names that there are.
+template <class M>
+auto parameter(M& model, const std::string& name) {
+    const auto list = model.parameters();
+    return detail::find_parameter(list, name);
+}
+
 }  // namespace charrnn

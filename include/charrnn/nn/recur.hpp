@@ -28,8 +28,7 @@ class Recur {
     using Params = typename C::template Params<T>;
 
     /// A layer with first values drawn from `random`.
-    explicit Recur(C cell, Random& random = default_random())
-        : cell_(check(std::move(cell))), params_(cell_.template init<T>(random)) {}
+    explicit Recur(C cell, Random& random = default_random());
     /// A layer with given parameters.
     Recur(C cell, Params params) : cell_(check(std::move(cell))), params_(std::move(params)) {}
 
@@ -85,14 +84,21 @@ class Recur {
     }
 
   private:
-    static C check(C cell) {
-        if (cell.in == 0 || cell.out == 0)
-            throw value_error(printed(cell) + ": expected an input and an output width of at least 1");
-        return cell;
-    }
+    static C check(C cell);
 
     C cell_;
     Params params_;
 };
+
+// Outside the class, and so not inline: see instances.hpp.
+template <Cell C, class T>
+Recur<C, T>::Recur(C cell, Random& random)
+    : cell_(check(std::move(cell))), params_(cell_.template init<T>(random)) {}
+template <Cell C, class T>
+C Recur<C, T>::check(C cell) {
+    if (cell.in == 0 || cell.out == 0)
+        throw value_error(printed(cell) + ": expected an input and an output width of at least 1");
+    return cell;
+}
 
 }  // namespace charrnn

@@ -29,16 +29,7 @@ class Runner {
   public:
     template <SequenceModel M>
     Runner(const M& model, const Plan& plan)
-        : plan_(plan),
-          stages_(model.stages(plan)),
-          in_(model.in_size()),
-          out_(model.out_size()),
-          losses_(plan.extent.rows()) {
-        if (plan.backward) {
-            d_y_ld_ = row_stride<T>(out_);
-            d_y_.resize(plan.extent.rows() * d_y_ld_);
-        }
-    }
+        : Runner(plan, model.stages(plan), model.in_size(), model.out_size()) {}
 
     /// What it was made for.
     [[nodiscard]] const Plan& plan() const { return plan_; }
@@ -46,27 +37,15 @@ class Runner {
     [[nodiscard]] std::size_t out_size() const { return out_; }
 
     /// Renew the private copies of the weights: this part's share of them.
-    void prepare(Part part = {}) {
-        for (auto& stage : stages_) stage->prepare(part);
-    }
+    void prepare(Part part = {});
 
     /// Take this as the state at the window's beginning.
-    void load(const State<T>& state) {
-        for (std::size_t i = 0; i < stages_.size(); ++i) stages_[i]->load(state[i]);
-    }
+    void load(const State<T>& state);
     /// Write the state after `steps` steps.
-    void store(State<T>& state, std::size_t steps) {
-        for (std::size_t i = 0; i < stages_.size(); ++i) stages_[i]->store(state[i], steps);
-    }
+    void store(State<T>& state, std::size_t steps);
 
     /// Errors: shape_error where ids are too large is the caller's to check; see check_ids.
-    void forward(const Input<T>& x, const Context& context, std::size_t steps, Lanes lanes) {
-        Input<T> in = x;
-        for (auto& stage : stages_) {
-            stage->forward(in, context, steps, lanes);
-            in = {nullptr, stage->output(steps)};
-        }
-    }
+    void forward(const Input<T>& x, const Context& context, std::size_t steps, Lanes lanes);
 
     /// The logits, (T * N, K).
     [[nodiscard]] View<const T> output(std::size_t steps) const { return stages_.back()->output(steps); }
@@ -88,26 +67,12 @@ class Runner {
     /// The loss of each row of the last window.
     [[nodiscard]] const std::vector<double>& losses() const { return losses_; }
 
-    void backward(const Input<T>& x, const Context& context, std::size_t steps, Lanes lanes) {
-        View<const T> d_y = d_output(steps);
-        for (std::size_t i = stages_.size(); i-- > 0;) {
-            stages_[i]->backward(input_of(i, x, steps), d_y, context, steps, lanes);
-            d_y = stages_[i]->d_input(steps);
-        }
-    }
+    void backward(const Input<T>& x, const Context& context, std::size_t steps, Lanes lanes);
 
     /// After backward for all groups: a part of the sums that make the parameters' gradients.
-    void gradient(const Input<T>& x, const Context& context, std::size_t steps, Part part) {
-        View<const T> d_y = d_output(steps);
-        for (std::size_t i = stages_.size(); i-- > 0;) {
-            stages_[i]->gradient(input_of(i, x, steps), d_y, context, steps, part);
-            d_y = stages_[i]->d_input(steps);
-        }
-    }
+    void gradient(const Input<T>& x, const Context& context, std::size_t steps, Part part);
     /// After all parts of that: a part of the gradients.
-    void collect(Part part) {
-        for (auto& stage : stages_) stage->collect(part);
-    }
+    void collect(Part part);
     /// Both in one.
     void gradient(const Input<T>& x, const Context& context, std::size_t steps) {
         gradient(x, context, steps, Part{});
@@ -115,39 +80,20 @@ class Runner {
     }
 
     /// The gradients, in the order and under the names of the model's parameters.
-    std::vector<Parameter<T>> gradients() {
-        std::vector<Parameter<T>> list;
-        for (std::size_t i = 0; i < stages_.size(); ++i)
-            stages_[i]->append_gradients("layers." + std::to_string(i) + ".", list);
-        return list;
-    }
+    std::vector<Parameter<T>> gradients();
     /// The gradient of the input, where planned.
     [[nodiscard]] View<const T> d_input(std::size_t steps) const { return stages_.front()->d_input(steps); }
     /// The gradient of the initial state, where planned.
-    [[nodiscard]] State<T> d_state() const {
-        State<T> d;
-        for (const auto& stage : stages_) d.push_back(stage->d_state());
-        return d;
-    }
+    [[nodiscard]] State<T> d_state() const;
     /// Make room for states that begin inside a window (Context::begins).
-    void allow_begins() {
-        for (auto& stage : stages_) stage->allow_begins();
-    }
+    void allow_begins();
 
     /// Errors: shape_error naming the first id that is not below the model's input width.
-    void check_ids(const std::uint32_t* ids, std::size_t count) const {
-        for (std::size_t r = 0; r < count; ++r)
-            if (ids[r] >= in_)
-                throw shape_error("id " + std::to_string(ids[r]) + " at step " +
-                                  std::to_string(r / plan_.extent.lanes) + " of lane " +
-                                  std::to_string(r % plan_.extent.lanes) + ": expected less than " +
-                                  std::to_string(in_) + ", the model's input width");
-    }
+    void check_ids(const std::uint32_t* ids, std::size_t count) const;
 
   private:
-    Input<T> input_of(std::size_t i, const Input<T>& x, std::size_t steps) const {
-        return i == 0 ? x : Input<T>{nullptr, stages_[i - 1]->output(steps)};
-    }
+    Runner(const Plan& plan, std::vector<std::unique_ptr<Stage<T>>> stages, std::size_t in, std::size_t out);
+    Input<T> input_of(std::size_t i, const Input<T>& x, std::size_t steps) const;
 
     Plan plan_;
     std::vector<std::unique_ptr<Stage<T>>> stages_;
@@ -157,6 +103,85 @@ class Runner {
 };
 
 // Outside the class, and so not inline: see instances.hpp.
+template <class T>
+Runner<T>::Runner(const Plan& plan, std::vector<std::unique_ptr<Stage<T>>> stages, std::size_t in,
+                  std::size_t out)
+    : plan_(plan), stages_(std::move(stages)), in_(in), out_(out), losses_(plan.extent.rows()) {
+    if (plan.backward) {
+        d_y_ld_ = row_stride<T>(out_);
+        d_y_.resize(plan.extent.rows() * d_y_ld_);
+    }
+}
+template <class T>
+void Runner<T>::prepare(Part part) {
+    for (auto& stage : stages_) stage->prepare(part);
+}
+template <class T>
+void Runner<T>::load(const State<T>& state) {
+    for (std::size_t i = 0; i < stages_.size(); ++i) stages_[i]->load(state[i]);
+}
+template <class T>
+void Runner<T>::store(State<T>& state, std::size_t steps) {
+    for (std::size_t i = 0; i < stages_.size(); ++i) stages_[i]->store(state[i], steps);
+}
+template <class T>
+void Runner<T>::forward(const Input<T>& x, const Context& context, std::size_t steps, Lanes lanes) {
+    Input<T> in = x;
+    for (auto& stage : stages_) {
+        stage->forward(in, context, steps, lanes);
+        in = {nullptr, stage->output(steps)};
+    }
+}
+template <class T>
+void Runner<T>::backward(const Input<T>& x, const Context& context, std::size_t steps, Lanes lanes) {
+    View<const T> d_y = d_output(steps);
+    for (std::size_t i = stages_.size(); i-- > 0;) {
+        stages_[i]->backward(input_of(i, x, steps), d_y, context, steps, lanes);
+        d_y = stages_[i]->d_input(steps);
+    }
+}
+template <class T>
+void Runner<T>::gradient(const Input<T>& x, const Context& context, std::size_t steps, Part part) {
+    View<const T> d_y = d_output(steps);
+    for (std::size_t i = stages_.size(); i-- > 0;) {
+        stages_[i]->gradient(input_of(i, x, steps), d_y, context, steps, part);
+        d_y = stages_[i]->d_input(steps);
+    }
+}
+template <class T>
+void Runner<T>::collect(Part part) {
+    for (auto& stage : stages_) stage->collect(part);
+}
+template <class T>
+std::vector<Parameter<T>> Runner<T>::gradients() {
+    std::vector<Parameter<T>> list;
+    for (std::size_t i = 0; i < stages_.size(); ++i)
+        stages_[i]->append_gradients("layers." + std::to_string(i) + ".", list);
+    return list;
+}
+template <class T>
+State<T> Runner<T>::d_state() const {
+    State<T> d;
+    for (const auto& stage : stages_) d.push_back(stage->d_state());
+    return d;
+}
+template <class T>
+void Runner<T>::allow_begins() {
+    for (auto& stage : stages_) stage->allow_begins();
+}
+template <class T>
+void Runner<T>::check_ids(const std::uint32_t* ids, std::size_t count) const {
+    for (std::size_t r = 0; r < count; ++r)
+        if (ids[r] >= in_)
+            throw shape_error("id " + std::to_string(ids[r]) + " at step " +
+                              std::to_string(r / plan_.extent.lanes) + " of lane " +
+                              std::to_string(r % plan_.extent.lanes) + ": expected less than " +
+                              std::to_string(in_) + ", the model's input width");
+}
+template <class T>
+Input<T> Runner<T>::input_of(std::size_t i, const Input<T>& x, std::size_t steps) const {
+    return i == 0 ? x : Input<T>{nullptr, stages_[i - 1]->output(steps)};
+}
 template <class T>
 void Runner<T>::loss(const std::uint32_t* targets, const std::uint32_t* valid, std::size_t steps, Lanes lanes,
                      const T* scale, const std::uint32_t* from) {

@@ -18,6 +18,8 @@
 #include <charrnn/train/fingerprint.hpp>
 #include <charrnn/train/trainer.hpp>
 
+#include <charrnn/core/once.hpp>
+
 /// @file
 /// A training run in a file: a model's file with all that the run consists of, so that another process goes on with
 /// it, to the same bits.
@@ -55,21 +57,7 @@ std::string optimiser_text(const O& optimiser) {
 }
 
 /// What decides a run's results beside its model, optimiser and data, and the machine that it is on.
-inline std::map<std::string, std::string> settings_text(const TrainerOptions& o) {
-    std::string rates;
-    for (const double rate : o.rates) rates += (rates.empty() ? "" : " ") + exact(rate);
-    return {{"train.clip", exact(o.clip)},
-            {"train.clip_value", exact(o.clip_value)},
-            {"train.rates", rates},
-            {"train.decay", exact(o.decay)},
-            {"train.truncate", std::to_string(o.truncate)},
-            {"train.seed", std::to_string(o.seed)},
-            {"train.slices", std::to_string(o.slices)},
-            {"train.threads", std::to_string(o.threads)},
-            {"train.simd", std::string(name(simd::level()))},
-            {"train.blas", blas_name()},
-            {"version", version()}};
-}
+std::map<std::string, std::string> settings_text(const TrainerOptions& o);
 
 /// The optimiser's arrays with their names and shapes: train.slot0.layers.0.cell.Wi, ...
 template <class Tr>
@@ -94,108 +82,26 @@ std::vector<TensorSource> run_tensors(const Tr& trainer) {
 }
 
 /// That an alphabet is the one of a file. Errors: data_error, naming the first character that is another
-inline void check_same_alphabet(const TensorFile& file, const Alphabet& here) {
-    const Alphabet saved = load_alphabet(file);
-    const auto symbol = [](const Alphabet& a, std::size_t id) {
-        return id < a.size() ? printable(a.symbol(static_cast<std::uint32_t>(id)), a.encoding()) : "none";
-    };
-    if (saved.encoding() != here.encoding())
-        throw data_error(file.name() + ": the run's alphabet is one of " +
-                         (saved.encoding() == Encoding::bytes ? "bytes, expected code points"
-                                                              : "code points, expected bytes"));
-    for (std::size_t id = 0; id < std::max(saved.size(), here.size()); ++id)
-        if (symbol(saved, id) != symbol(here, id))
-            throw data_error(file.name() + ": the run has another alphabet: its character " +
-                             std::to_string(id) + " is " + symbol(saved, id) + ", expected " +
-                             symbol(here, id));
-    if (!(saved == here)) throw data_error(file.name() + ": the run's alphabet has another stop symbol");
-}
+void check_same_alphabet(const TensorFile& file, const Alphabet& here);
 
 /// The schedule, and its factor at the run's next step: two of a program's own may well have the same name.
-inline std::string schedule_text(const Schedule& schedule, std::uint64_t step, std::size_t steps_in_epoch) {
-    return printed(schedule) + ", " + shortest(schedule(step, steps_in_epoch)) + " at its step " +
-           std::to_string(step);
-}
+std::string schedule_text(const Schedule& schedule, std::uint64_t step, std::size_t steps_in_epoch);
 
 /// Whether two such texts mean the same. Another compiler's cosine may differ in its last digit.
-inline bool same_schedule(const std::string& one, const std::string& other) {
-    if (one == other) return true;
-    const auto split = [](const std::string& text) {
-        const std::size_t factor = text.rfind(", ") + 2;  // npos + 2 is 1: then the texts are not alike
-        const std::size_t end = text.find(" at its step", std::min(factor, text.size()));
-        return std::array<std::size_t, 2>{std::min(factor, text.size()), std::min(end, text.size())};
-    };
-    const auto a = split(one), b = split(other);
-    if (one.compare(0, a[0], other, 0, b[0]) != 0 ||
-        one.compare(a[1], std::string::npos, other, b[1], std::string::npos) != 0)
-        return false;
-    const double x = std::strtod(one.c_str() + a[0], nullptr), y = std::strtod(other.c_str() + b[0], nullptr);
-    return std::abs(x - y) <= 1e-12 * std::max(std::abs(x), std::abs(y));
-}
+bool same_schedule(const std::string& one, const std::string& other);
 
-inline void describe_extra(const RunExtra& extra, std::map<std::string, std::string>& metadata) {
-    if (extra.best_loss) {
-        metadata["train.best_loss"] = exact(*extra.best_loss);
-        metadata["train.best_step"] = std::to_string(extra.best_step);
-    }
-    if (extra.log) {
-        metadata["train.log.bytes"] = std::to_string(extra.log->bytes);
-        metadata["train.log.row"] = extra.log->row;
-    }
-    for (const auto& [key, value] : extra.notes) metadata["notes." + key] = value;
-}
+void describe_extra(const RunExtra& extra, std::map<std::string, std::string>& metadata);
 
-inline RunExtra load_extra(const TensorFile& file) {
-    const MetadataReader read(file);
-    RunExtra extra;
-    if (read.find("train.best_loss") != nullptr) {
-        extra.best_loss = read.real("train.best_loss");
-        extra.best_step = read.count("train.best_step");
-    }
-    if (read.find("train.log.bytes") != nullptr)
-        extra.log = LogMark{read.count("train.log.bytes"), read.text("train.log.row")};
-    for (const auto& [key, value] : file.metadata())
-        if (key.compare(0, 6, "notes.") == 0) extra.notes[key.substr(6)] = value;
-    return extra;
-}
+RunExtra load_extra(const TensorFile& file);
 
 /// What is another way than the file says, one sentence each.
-inline std::vector<std::string> differences(const TensorFile& file, const TrainerOptions& options) {
-    static const std::map<std::string, std::string> names{
-        {"train.clip", "the gradient's greatest norm"},
-        {"train.clip_value", "the gradient's greatest number"},
-        {"train.rates", "the layers' rates"},
-        {"train.decay", "the learning rate's decay"},
-        {"train.truncate", "the truncation of gradients"},
-        {"train.seed", "the seed"},
-        {"train.slices", "the number of slices"},
-        {"train.threads", "the number of threads"},
-        {"train.simd", "the vector instructions"},
-        {"train.blas", "the BLAS"},
-        {"version", "the version of charrnn"}};
-    std::vector<std::string> list;
-    const MetadataReader read(file);
-    for (const auto& [key, now] : settings_text(options)) {
-        // What a file does not name was not there when it was written, and so had its default.
-        static const auto defaults = settings_text({});
-        const std::string& before = read.find(key) != nullptr ? read.text(key) : defaults.at(key);
-        if (before != now)
-            list.push_back(names.at(key) + ": " + before + " when the run was saved, " + now + " now");
-    }
-    return list;
-}
+std::vector<std::string> differences(const TensorFile& file, const TrainerOptions& options);
 
 }  // namespace detail
 
 /// What a program must know before it can make the trainer to resume with: the notes, and how far the run is.
 /// Errors: data_error if the file has no run
-inline RunExtra read_run_extra(const TensorFile& file) {
-    const detail::MetadataReader read(file);
-    if (read.find("train.step") == nullptr)
-        throw data_error(file.name() +
-                         ": there is no training run in it, only a model: begin a new run with it");
-    return detail::load_extra(file);
-}
+RunExtra read_run_extra(const TensorFile& file);
 
 /// The bytes of a checkpoint: the model with its alphabet, and the run.
 /// Errors: as save; numeric_error too where the optimiser's numbers or the state are not finite
@@ -312,3 +218,126 @@ Resumed resume(const std::string& path, Trainer<M, O, S>& trainer, const Alphabe
 }
 
 }  // namespace charrnn
+
+#ifdef CHARRNN_ONCE
+namespace charrnn {
+
+namespace detail {
+
+CHARRNN_ONCE std::map<std::string, std::string> settings_text(const TrainerOptions& o) {
+    std::string rates;
+    for (const double rate : o.rates) rates += (rates.empty() ? "" : " ") + exact(rate);
+    return {{"train.clip", exact(o.clip)},
+            {"train.clip_value", exact(o.clip_value)},
+            {"train.rates", rates},
+            {"train.decay", exact(o.decay)},
+            {"train.truncate", std::to_string(o.truncate)},
+            {"train.seed", std::to_string(o.seed)},
+            {"train.slices", std::to_string(o.slices)},
+            {"train.threads", std::to_string(o.threads)},
+            {"train.simd", std::string(name(simd::level()))},
+            {"train.blas", blas_name()},
+            {"version", version()}};
+}
+
+CHARRNN_ONCE void check_same_alphabet(const TensorFile& file, const Alphabet& here) {
+    const Alphabet saved = load_alphabet(file);
+    const auto symbol = [](const Alphabet& a, std::size_t id) {
+        return id < a.size() ? printable(a.symbol(static_cast<std::uint32_t>(id)), a.encoding()) : "none";
+    };
+    if (saved.encoding() != here.encoding())
+        throw data_error(file.name() + ": the run's alphabet is one of " +
+                         (saved.encoding() == Encoding::bytes ? "bytes, expected code points"
+                                                              : "code points, expected bytes"));
+    for (std::size_t id = 0; id < std::max(saved.size(), here.size()); ++id)
+        if (symbol(saved, id) != symbol(here, id))
+            throw data_error(file.name() + ": the run has another alphabet: its character " +
+                             std::to_string(id) + " is " + symbol(saved, id) + ", expected " +
+                             symbol(here, id));
+    if (!(saved == here)) throw data_error(file.name() + ": the run's alphabet has another stop symbol");
+}
+
+CHARRNN_ONCE std::string schedule_text(const Schedule& schedule, std::uint64_t step,
+                                       std::size_t steps_in_epoch) {
+    return printed(schedule) + ", " + shortest(schedule(step, steps_in_epoch)) + " at its step " +
+           std::to_string(step);
+}
+
+CHARRNN_ONCE bool same_schedule(const std::string& one, const std::string& other) {
+    if (one == other) return true;
+    const auto split = [](const std::string& text) {
+        const std::size_t factor = text.rfind(", ") + 2;  // npos + 2 is 1: then the texts are not alike
+        const std::size_t end = text.find(" at its step", std::min(factor, text.size()));
+        return std::array<std::size_t, 2>{std::min(factor, text.size()), std::min(end, text.size())};
+    };
+    const auto a = split(one), b = split(other);
+    if (one.compare(0, a[0], other, 0, b[0]) != 0 ||
+        one.compare(a[1], std::string::npos, other, b[1], std::string::npos) != 0)
+        return false;
+    const double x = std::strtod(one.c_str() + a[0], nullptr), y = std::strtod(other.c_str() + b[0], nullptr);
+    return std::abs(x - y) <= 1e-12 * std::max(std::abs(x), std::abs(y));
+}
+
+CHARRNN_ONCE void describe_extra(const RunExtra& extra, std::map<std::string, std::string>& metadata) {
+    if (extra.best_loss) {
+        metadata["train.best_loss"] = exact(*extra.best_loss);
+        metadata["train.best_step"] = std::to_string(extra.best_step);
+    }
+    if (extra.log) {
+        metadata["train.log.bytes"] = std::to_string(extra.log->bytes);
+        metadata["train.log.row"] = extra.log->row;
+    }
+    for (const auto& [key, value] : extra.notes) metadata["notes." + key] = value;
+}
+
+CHARRNN_ONCE RunExtra load_extra(const TensorFile& file) {
+    const MetadataReader read(file);
+    RunExtra extra;
+    if (read.find("train.best_loss") != nullptr) {
+        extra.best_loss = read.real("train.best_loss");
+        extra.best_step = read.count("train.best_step");
+    }
+    if (read.find("train.log.bytes") != nullptr)
+        extra.log = LogMark{read.count("train.log.bytes"), read.text("train.log.row")};
+    for (const auto& [key, value] : file.metadata())
+        if (key.compare(0, 6, "notes.") == 0) extra.notes[key.substr(6)] = value;
+    return extra;
+}
+
+CHARRNN_ONCE std::vector<std::string> differences(const TensorFile& file, const TrainerOptions& options) {
+    static const std::map<std::string, std::string> names{
+        {"train.clip", "the gradient's greatest norm"},
+        {"train.clip_value", "the gradient's greatest number"},
+        {"train.rates", "the layers' rates"},
+        {"train.decay", "the learning rate's decay"},
+        {"train.truncate", "the truncation of gradients"},
+        {"train.seed", "the seed"},
+        {"train.slices", "the number of slices"},
+        {"train.threads", "the number of threads"},
+        {"train.simd", "the vector instructions"},
+        {"train.blas", "the BLAS"},
+        {"version", "the version of charrnn"}};
+    std::vector<std::string> list;
+    const MetadataReader read(file);
+    for (const auto& [key, now] : settings_text(options)) {
+        // What a file does not name was not there when it was written, and so had its default.
+        static const auto defaults = settings_text({});
+        const std::string& before = read.find(key) != nullptr ? read.text(key) : defaults.at(key);
+        if (before != now)
+            list.push_back(names.at(key) + ": " + before + " when the run was saved, " + now + " now");
+    }
+    return list;
+}
+
+}  // namespace detail
+
+CHARRNN_ONCE RunExtra read_run_extra(const TensorFile& file) {
+    const detail::MetadataReader read(file);
+    if (read.find("train.step") == nullptr)
+        throw data_error(file.name() +
+                         ": there is no training run in it, only a model: begin a new run with it");
+    return detail::load_extra(file);
+}
+
+}  // namespace charrnn
+#endif

@@ -1,20 +1,13 @@
 #pragma once
 
-#include <cerrno>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <utility>
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <charrnn/core/error.hpp>
+#include <charrnn/core/once.hpp>
 #include <charrnn/train/progress.hpp>
 
 namespace charrnn {
@@ -33,122 +26,42 @@ struct LogMark {
 /// Errors: io_error, naming the file and the reason, where it cannot be written
 class CsvLog {
   public:
-    explicit CsvLog(std::string path) : path_(std::move(path)), file_(std::fopen(path_.c_str(), "w")) {
-        if (!file_) fail();
-        write(header);
-        row_.learning_rate = 0;
-    }
+    explicit CsvLog(std::string path);
     /// Go on with a log where a mark says: what was written after it is cut off. A file that is not there begins
     /// anew. Errors: io_error too where the file is shorter than the mark says
-    CsvLog(std::string path, const LogMark& mark)
-        : path_(std::move(path)), file_(std::fopen(path_.c_str(), "r+")) {
-        if (!file_ && errno == ENOENT) {
-            file_.reset(std::fopen(path_.c_str(), "w"));
-            if (!file_) fail();
-            write(header);
-        } else {
-            rewind(mark);
-        }
-        pending_ = mark.row;
-    }
-    ~CsvLog() {
-        try {
-            finish();
-        } catch (const error&) {  // NOLINT(bugprone-empty-catch): a destructor cannot say it; call finish
-        }
-    }
+    CsvLog(std::string path, const LogMark& mark);
+    ~CsvLog();
     CsvLog(const CsvLog&) = delete;
     CsvLog& operator=(const CsvLog&) = delete;
 
     /// Begin the row of a step.
-    void step(const Progress& p) {
-        finish();
-        row_ = p;
-        open_ = true;
-    }
+    void step(const Progress& p);
     /// What was measured after that step.
     void probe(double loss) { probe_ = loss; }
     /// The loss on held-out text, measured after that step.
     void validation(double loss) { validation_ = loss; }
 
     /// Write what is there.
-    void finish() {
-        const std::string row = open_row();
-        open_ = false;
-        pending_.clear();
-        probe_ = validation_ = nothing;
-        if (!row.empty()) write(row.c_str());
-    }
+    void finish();
 
     /// Where it stands now, for a checkpoint; what is written so far is made to last, so that the mark cannot be
     /// beyond the end after a power failure.
-    [[nodiscard]] LogMark mark() const {
-        if (::fsync(::fileno(file_.get())) != 0 && errno != EINVAL && errno != EROFS) fail();
-        return {bytes_, open_row()};
-    }
+    [[nodiscard]] LogMark mark() const;
     /// Take back the rows of all steps after this one.
-    void rewind(std::uint64_t step) {
-        finish();
-        if (!std::filesystem::is_regular_file(path_)) return;
-        std::ifstream file(path_);
-        std::string row;
-        std::uint64_t bytes = 0;
-        while (std::getline(file, row)) {
-            if (bytes > 0 && std::strtoull(row.c_str(), nullptr, 10) > step) break;
-            bytes += row.size() + 1;
-        }
-        rewind(LogMark{bytes, ""});
-    }
+    void rewind(std::uint64_t step);
     /// Go back to a mark.
-    void rewind(const LogMark& mark) {
-        if (!file_) fail();
-        struct ::stat status {};
-        const int file = ::fileno(file_.get());
-        if (::fstat(file, &status) != 0) fail();
-        if (S_ISREG(status.st_mode)) {
-            if (static_cast<std::uint64_t>(status.st_size) < mark.bytes)
-                throw io_error("log " + path_ + ": has " + std::to_string(status.st_size) +
-                               " bytes, but the run to be resumed had written " + std::to_string(mark.bytes));
-            if (::ftruncate(file, static_cast<off_t>(mark.bytes)) != 0) fail();
-            if (std::fseek(file_.get(), 0, SEEK_END) != 0) fail();
-        }
-        bytes_ = mark.bytes;
-        open_ = false;
-        probe_ = validation_ = nothing;
-        pending_ = mark.row;
-    }
+    void rewind(const LogMark& mark);
 
   private:
     static constexpr double nothing = -1;
     static constexpr const char* header = "step,epoch,chars,seconds,train_loss,probe_loss,val_loss,lr\n";
 
     /// The row of the last step as far as it is known, or nothing.
-    [[nodiscard]] std::string open_row() const {
-        if (!open_) return pending_;
-        const auto epoch = row_.step == 0 ? 0 : row_.window == 0 ? row_.epoch : row_.epoch + 1;
-        char line[256];
-        std::snprintf(line, sizeof line, "%llu,%llu,%llu,%.3f,%s,%s,%s,%.9g\n",
-                      static_cast<unsigned long long>(row_.step), static_cast<unsigned long long>(epoch),
-                      static_cast<unsigned long long>(row_.characters), row_.seconds,
-                      row_.step == 0 ? "" : number(row_.loss).c_str(), number(probe_).c_str(),
-                      number(validation_).c_str(), row_.learning_rate);
-        return line;
-    }
+    [[nodiscard]] std::string open_row() const;
 
-    static std::string number(double loss) {
-        if (loss == nothing) return {};
-        char text[32];
-        std::snprintf(text, sizeof text, "%.9g", loss);
-        return text;
-    }
-    void write(const char* text) {
-        errno = 0;
-        if (std::fputs(text, file_.get()) < 0 || std::fflush(file_.get()) != 0) fail();
-        bytes_ += std::strlen(text);
-    }
-    [[noreturn]] void fail() const {
-        throw io_error("log " + path_ + ": cannot be written: " + std::strerror(errno));
-    }
+    static std::string number(double loss);
+    void write(const char* text);
+    [[noreturn]] void fail() const;
 
     struct Close {
         void operator()(std::FILE* f) const { std::fclose(f); }
@@ -164,3 +77,123 @@ class CsvLog {
 };
 
 }  // namespace charrnn
+
+#ifdef CHARRNN_ONCE
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+namespace charrnn {
+
+CHARRNN_ONCE CsvLog::CsvLog(std::string path)
+    : path_(std::move(path)), file_(std::fopen(path_.c_str(), "w")) {
+    if (!file_) fail();
+    write(header);
+    row_.learning_rate = 0;
+}
+
+CHARRNN_ONCE CsvLog::CsvLog(std::string path, const LogMark& mark)
+    : path_(std::move(path)), file_(std::fopen(path_.c_str(), "r+")) {
+    if (!file_ && errno == ENOENT) {
+        file_.reset(std::fopen(path_.c_str(), "w"));
+        if (!file_) fail();
+        write(header);
+    } else {
+        rewind(mark);
+    }
+    pending_ = mark.row;
+}
+
+CHARRNN_ONCE CsvLog::~CsvLog() {
+    try {
+        finish();
+    } catch (const error&) {  // NOLINT(bugprone-empty-catch): a destructor cannot say it; call finish
+    }
+}
+
+CHARRNN_ONCE void CsvLog::step(const Progress& p) {
+    finish();
+    row_ = p;
+    open_ = true;
+}
+
+CHARRNN_ONCE void CsvLog::finish() {
+    const std::string row = open_row();
+    open_ = false;
+    pending_.clear();
+    probe_ = validation_ = nothing;
+    if (!row.empty()) write(row.c_str());
+}
+
+CHARRNN_ONCE LogMark CsvLog::mark() const {
+    if (::fsync(::fileno(file_.get())) != 0 && errno != EINVAL && errno != EROFS) fail();
+    return {bytes_, open_row()};
+}
+
+CHARRNN_ONCE void CsvLog::rewind(std::uint64_t step) {
+    finish();
+    if (!std::filesystem::is_regular_file(path_)) return;
+    std::ifstream file(path_);
+    std::string row;
+    std::uint64_t bytes = 0;
+    while (std::getline(file, row)) {
+        if (bytes > 0 && std::strtoull(row.c_str(), nullptr, 10) > step) break;
+        bytes += row.size() + 1;
+    }
+    rewind(LogMark{bytes, ""});
+}
+
+CHARRNN_ONCE void CsvLog::rewind(const LogMark& mark) {
+    if (!file_) fail();
+    struct ::stat status {};
+    const int file = ::fileno(file_.get());
+    if (::fstat(file, &status) != 0) fail();
+    if (S_ISREG(status.st_mode)) {
+        if (static_cast<std::uint64_t>(status.st_size) < mark.bytes)
+            throw io_error("log " + path_ + ": has " + std::to_string(status.st_size) +
+                           " bytes, but the run to be resumed had written " + std::to_string(mark.bytes));
+        if (::ftruncate(file, static_cast<off_t>(mark.bytes)) != 0) fail();
+        if (std::fseek(file_.get(), 0, SEEK_END) != 0) fail();
+    }
+    bytes_ = mark.bytes;
+    open_ = false;
+    probe_ = validation_ = nothing;
+    pending_ = mark.row;
+}
+
+CHARRNN_ONCE std::string CsvLog::open_row() const {
+    if (!open_) return pending_;
+    const auto epoch = row_.step == 0 ? 0 : row_.window == 0 ? row_.epoch : row_.epoch + 1;
+    char line[256];
+    std::snprintf(line, sizeof line, "%llu,%llu,%llu,%.3f,%s,%s,%s,%.9g\n",
+                  static_cast<unsigned long long>(row_.step), static_cast<unsigned long long>(epoch),
+                  static_cast<unsigned long long>(row_.characters), row_.seconds,
+                  row_.step == 0 ? "" : number(row_.loss).c_str(), number(probe_).c_str(),
+                  number(validation_).c_str(), row_.learning_rate);
+    return line;
+}
+
+CHARRNN_ONCE std::string CsvLog::number(double loss) {
+    if (loss == nothing) return {};
+    char text[32];
+    std::snprintf(text, sizeof text, "%.9g", loss);
+    return text;
+}
+
+CHARRNN_ONCE void CsvLog::write(const char* text) {
+    errno = 0;
+    if (std::fputs(text, file_.get()) < 0 || std::fflush(file_.get()) != 0) fail();
+    bytes_ += std::strlen(text);
+}
+
+[[noreturn]] CHARRNN_ONCE void CsvLog::fail() const {
+    throw io_error("log " + path_ + ": cannot be written: " + std::strerror(errno));
+}
+
+}  // namespace charrnn
+#endif

@@ -50,25 +50,8 @@ class ParameterUpdate {
     /// `gradients` are those of the model's parameters, in the same order; `layers` is how many layers it has.
     /// Errors: value_error for a parameter whose name does not begin with its layer's, and for a tie of one that is not
     ///         there; shape_error for a tie of two that are not each other's transposed
-    template <class M>
-    ParameterUpdate(M& model, const std::vector<Parameter<T>>& gradients, std::size_t layers,
-                    const std::vector<Tie>& ties)
-        : factors_(layers) {
-        const auto parameters = model.parameters();
-        for (std::size_t i = 0; i < parameters.size(); ++i)
-            for (std::size_t at = 0; at < parameters[i].size; at += stretch_length) {
-                stretches_.push_back({parameters[i].data + at, gradients[i].data + at, nullptr, at,
-                                      std::min(stretch_length, parameters[i].size - at),
-                                      layer_of(parameters[i].name)});
-                parameter_of_.push_back(i);
-            }
-        for (const Tie& tie : ties) {
-            (void)parameter(model, tie.first);  // says which there are, if not this one
-            (void)parameter(model, tie.second);
-            tie_up(tie, parameters, gradients);
-        }
-        squares_.resize(stretches_.size());
-    }
+    ParameterUpdate(const std::vector<Parameter<T>>& parameters, const std::vector<Parameter<T>>& gradients,
+                    std::size_t layers, const std::vector<Tie>& ties);
 
     /// The optimiser's arrays, O::slots for each parameter; to be called again when they have moved.
     void set_slots(std::vector<Buffer<T>>& slots);
@@ -139,6 +122,25 @@ class ParameterUpdate {
 
 // Outside the class, and so not inline: see instances.hpp.
 
+template <class T, Optimiser O>
+ParameterUpdate<T, O>::ParameterUpdate(const std::vector<Parameter<T>>& parameters,
+                                       const std::vector<Parameter<T>>& gradients, std::size_t layers,
+                                       const std::vector<Tie>& ties)
+    : factors_(layers) {
+    for (std::size_t i = 0; i < parameters.size(); ++i)
+        for (std::size_t at = 0; at < parameters[i].size; at += stretch_length) {
+            stretches_.push_back({parameters[i].data + at, gradients[i].data + at, nullptr, at,
+                                  std::min(stretch_length, parameters[i].size - at),
+                                  layer_of(parameters[i].name)});
+            parameter_of_.push_back(i);
+        }
+    for (const Tie& tie : ties) {
+        (void)find_parameter(parameters, tie.first);  // says which there are, if not this one
+        (void)find_parameter(parameters, tie.second);
+        tie_up(tie, parameters, gradients);
+    }
+    squares_.resize(stretches_.size());
+}
 template <class T, Optimiser O>
 void ParameterUpdate<T, O>::set_slots(std::vector<Buffer<T>>& slots) {
     slot_pointers_.clear();

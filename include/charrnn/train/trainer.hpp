@@ -15,6 +15,7 @@
 #include <charrnn/core/budget.hpp>
 #include <charrnn/core/error.hpp>
 #include <charrnn/core/machine.hpp>
+#include <charrnn/core/once.hpp>
 #include <charrnn/core/threads.hpp>
 #include <charrnn/data/batch.hpp>
 #include <charrnn/nn/runner.hpp>
@@ -54,6 +55,15 @@ struct RunState {
     State<T> recurrent;                ///< the state at the next window's beginning
 };
 
+namespace detail {
+
+/// The options, with defaults filled in. Errors: value_error for settings out of range
+TrainerOptions resolve(TrainerOptions o, std::size_t lanes);
+/// Errors: value_error for a learning rate that is not a positive number
+void check_rate(double lr);
+
+}  // namespace detail
+
 /// Why run() returned.
 enum class Stop { done, requested };
 
@@ -85,14 +95,14 @@ class Trainer {
         : model_(model),
           optimiser_(std::move(optimiser)),
           source_(std::move(source)),
-          options_(resolve(options, source_.lanes())),
+          options_(detail::resolve(options, source_.lanes())),
           team_(options_.threads),
           runner_(model, Plan{.extent = {source_.window(), source_.lanes()},
                               .backward = true,
                               .groups = options_.slices}),
-          update_(model, runner_.gradients(), model.zero_state(1).size(), options_.ties) {
+          update_(model.parameters(), runner_.gradients(), model.zero_state(1).size(), options_.ties) {
         detail::check_alphabet(model, source_.alphabet_size());
-        check_rate(optimiser_.lr);
+        detail::check_rate(optimiser_.lr);
         const auto parameters = model.parameters();
         state_.lr = optimiser_.lr;
         state_.recurrent = model.zero_state(source_.lanes());
@@ -217,7 +227,7 @@ class Trainer {
     }
     /// Another learning rate from here on (before decay and schedule). Errors: value_error if it is not a positive number.
     void set_lr(double lr) {
-        check_rate(lr);
+        detail::check_rate(lr);
         state_.lr = lr;
         progress_.learning_rate = learning_rate();
     }
@@ -254,24 +264,6 @@ class Trainer {
         Clock::time_point last;
         Callback callback;
     };
-
-    static TrainerOptions resolve(TrainerOptions o, std::size_t lanes) {
-        if (!(o.clip >= 0))
-            throw value_error("clip is " + std::to_string(o.clip) + ": expected a norm, or 0 for none");
-        if (!(o.clip_value >= 0))
-            throw value_error("clip_value is " + std::to_string(o.clip_value) +
-                              ": expected a positive number, or 0 for none");
-        if (!(o.decay > 0) || !std::isfinite(o.decay))
-            throw value_error("decay is " + std::to_string(o.decay) + ": expected a positive factor");
-        if (o.threads == 0) o.threads = hardware_threads();
-        if (o.slices == 0) o.slices = o.threads;
-        o.slices = std::min(o.slices, lanes);
-        return o;
-    }
-    static void check_rate(double lr) {
-        if (!(lr > 0) || !std::isfinite(lr))
-            throw value_error("learning rate is " + std::to_string(lr) + ": expected a positive number");
-    }
 
     void prepare() {
         team_.run([&](std::size_t i) { runner_.prepare({i, team_.size()}); });
@@ -410,3 +402,27 @@ class Trainer {
 };
 
 }  // namespace charrnn
+
+#ifdef CHARRNN_ONCE
+namespace charrnn::detail {
+
+CHARRNN_ONCE TrainerOptions resolve(TrainerOptions o, std::size_t lanes) {
+    if (!(o.clip >= 0))
+        throw value_error("clip is " + std::to_string(o.clip) + ": expected a norm, or 0 for none");
+    if (!(o.clip_value >= 0))
+        throw value_error("clip_value is " + std::to_string(o.clip_value) +
+                          ": expected a positive number, or 0 for none");
+    if (!(o.decay > 0) || !std::isfinite(o.decay))
+        throw value_error("decay is " + std::to_string(o.decay) + ": expected a positive factor");
+    if (o.threads == 0) o.threads = hardware_threads();
+    if (o.slices == 0) o.slices = o.threads;
+    o.slices = std::min(o.slices, lanes);
+    return o;
+}
+CHARRNN_ONCE void check_rate(double lr) {
+    if (!(lr > 0) || !std::isfinite(lr))
+        throw value_error("learning rate is " + std::to_string(lr) + ": expected a positive number");
+}
+
+}  // namespace charrnn::detail
+#endif
