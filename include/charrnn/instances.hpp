@@ -45,7 +45,7 @@
     prefix class charrnn::StageOf<charrnn::Dropout<T>>;                                                     \
     prefix charrnn::LayerState<T> charrnn::detail::zero_layer_state(std::size_t, std::size_t, std::size_t); \
     prefix void charrnn::detail::append_parameter(std::vector<charrnn::Parameter<T>>&, const std::string&,  \
-                                                  T*, std::span<const std::size_t>);                        \
+                                                  const char*, T*, std::span<const std::size_t>);           \
     prefix class charrnn::Runner<T>;                                                                        \
     prefix class charrnn::Registry<T>;                                                                      \
     prefix class charrnn::detail::ParameterUpdate<T, charrnn::Adam>;                                        \

@@ -121,7 +121,7 @@ void describe_model(const M& model, std::map<std::string, std::string>& metadata
     metadata["layers"] = std::to_string(model.size());
     metadata["softmax"] = model.ends_in_softmax() ? "true" : "false";
     model.for_each([&](std::size_t i, const auto& layer) {
-        const std::string at = "layers." + std::to_string(i) + ".";
+        const std::string at = layer_prefix(i);
         const LayerSpec spec = layer_spec(layer);
         metadata[at + "type"] = spec.type;
         metadata[at + "in"] = std::to_string(spec.in);
@@ -147,7 +147,7 @@ struct Architecture {
             throw data_error(file.name() + ": the model is said to have " + std::to_string(depth) +
                              " layers");
         for (std::uint64_t i = 0; i < depth; ++i) {
-            const std::string at = "layers." + std::to_string(i) + ".";
+            const std::string at = layer_prefix(i);
             LayerSpec spec{
                 .type = read.text(at + "type"), .in = read.count(at + "in"), .out = read.count(at + "out")};
             const std::string option = at + "option.";
@@ -176,7 +176,7 @@ void check_shapes(const TensorFile& file, std::size_t i, const LayerSpec& spec) 
         Random random;
         AnyLayer<T> layer = Registry<T>::instance().make(s, random);
         std::vector<Parameter<T>> list;
-        layer.append_parameters("layers." + std::to_string(i) + ".", list);
+        layer.append_parameters(layer_prefix(i), list);
         return list;
     };
     const auto one = tiny(1, 1);

@@ -149,8 +149,7 @@ class Chain {
     std::vector<Parameter<T>> parameters() {
         std::vector<Parameter<T>> list;
         for_each([&](std::size_t i, auto& layer) {
-            detail::append_parameters(list, "layers." + std::to_string(i) + "." + layer.prefix,
-                                      layer.params());
+            detail::append_parameters(list, detail::layer_prefix(i) + layer.prefix, layer.params());
         });
         return list;
     }

@@ -152,7 +152,7 @@ class Model {
     std::vector<Parameter<T>> parameters() {
         std::vector<Parameter<T>> list;
         for (std::size_t i = 0; i < layers_.size(); ++i)
-            layers_[i].append_parameters("layers." + std::to_string(i) + ".", list);
+            layers_[i].append_parameters(detail::layer_prefix(i), list);
         return list;
     }
     [[nodiscard]] State<T> zero_state(std::size_t lanes) const {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <charrnn/core/error.hpp>
+#include <charrnn/core/once.hpp>
 #include <charrnn/core/tensor.hpp>
 
 /// @file
@@ -46,11 +47,14 @@ const Parameter<T>& find_parameter(const std::vector<Parameter<T>>& list, const 
     throw value_error("no parameter is called '" + name + "': expected one of " + known);
 }
 
+/// What the names of layer i's parameters begin with: "layers.1."
+std::string layer_prefix(std::size_t i);
+
 /// One more for a list.
 template <class T>
-void append_parameter(std::vector<Parameter<T>>& list, const std::string& name, T* data,
+void append_parameter(std::vector<Parameter<T>>& list, const std::string& prefix, const char* name, T* data,
                       std::span<const std::size_t> shape) {
-    Parameter<T> p{name, data, {shape.begin(), shape.end()}, 1};
+    Parameter<T> p{prefix + name, data, {shape.begin(), shape.end()}, 1};
     for (const std::size_t extent : shape) p.size *= extent;
     list.push_back(std::move(p));
 }
@@ -58,7 +62,7 @@ void append_parameter(std::vector<Parameter<T>>& list, const std::string& name, 
 template <class T, class Params>
 void append_parameters(std::vector<Parameter<T>>& list, const std::string& prefix, Params& params) {
     params.visit([&](const char* name, auto& array) {
-        append_parameter(list, prefix + name, array.data(), std::span<const std::size_t>(array.shape()));
+        append_parameter(list, prefix, name, array.data(), std::span<const std::size_t>(array.shape()));
     });
 }
 
@@ -101,3 +105,11 @@ auto parameter(M& model, const std::string& name) {
 }
 
 }  // namespace charrnn
+
+#ifdef CHARRNN_ONCE
+namespace charrnn::detail {
+
+CHARRNN_ONCE std::string layer_prefix(std::size_t i) { return "layers." + std::to_string(i) + "."; }
+
+}  // namespace charrnn::detail
+#endif

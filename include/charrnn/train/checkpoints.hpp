@@ -1,18 +1,12 @@
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <filesystem>
 #include <optional>
 #include <string>
-#include <string_view>
-#include <system_error>
 #include <vector>
 
-#include <charrnn/core/error.hpp>
+#include <charrnn/core/once.hpp>
 #include <charrnn/io/atomic_file.hpp>
 
 namespace charrnn {
@@ -40,46 +34,15 @@ class Checkpoints {
     };
 
     /// Errors: value_error for a prefix without a name, or where nothing is to be kept; io_error if the folder is missing
-    explicit Checkpoints(std::string prefix, Keep keep = {3, 1}, FileSystem& files = FileSystem::real())
-        : prefix_(std::move(prefix)), keep_(keep), files_(files) {
-        if (name_of(prefix_).empty())
-            throw value_error("Checkpoints: " + prefix_ + ": expected a folder and the beginning of a name");
-        if (keep_.last == 0)
-            throw value_error("Checkpoints: 0 of the last are to be kept, expected at least 1");
-        std::error_code failure;
-        for (const auto& file : std::filesystem::directory_iterator(detail::folder_of(prefix_), failure))
-            if (const auto entry = parse(file.path().filename().string())) entries_.push_back(*entry);
-        if (failure) throw io_error(detail::folder_of(prefix_) + ": cannot be read: " + failure.message());
-        std::sort(entries_.begin(), entries_.end(),
-                  [](const Entry& a, const Entry& b) { return a.step < b.step; });
-    }
+    explicit Checkpoints(std::string prefix, Keep keep = {3, 1}, FileSystem& files = FileSystem::real());
 
     /// Write a checkpoint with `write(path)`, turn the links, and remove what need not be kept. The path it has.
     /// Errors: what `write` throws, and io_error; what was there before is then there still
     template <class Write>
     std::string add(std::uint64_t step, std::optional<double> loss, Write write) {
-        if (loss && !std::isfinite(*loss)) loss.reset();
-        const Entry entry{prefix_ + file_name(step, loss), step, loss};
+        const Entry entry = entry_of(step, loss);
         write(entry.path);
-        // A step that is repeated, after going back, takes the place of the old one and of what followed it.
-        std::vector<Entry> gone;
-        const auto old = std::partition_point(entries_.begin(), entries_.end(),
-                                              [&](const Entry& e) { return e.step < step; });
-        for (auto e = old; e != entries_.end(); ++e)
-            if (e->path != entry.path) gone.push_back(*e);
-        entries_.erase(old, entries_.end());
-        entries_.push_back(entry);
-        std::vector<Entry> kept;
-        for (std::size_t i = 0; i < entries_.size(); ++i) {
-            if (i + keep_.last >= entries_.size() || rank(entries_[i]) < keep_.best)
-                kept.push_back(entries_[i]);
-            else
-                gone.push_back(entries_[i]);
-        }
-        entries_ = std::move(kept);
-        link_atomically(last_path(), name_of(entry.path), files_);
-        if (const Entry* best = this->best()) link_atomically(best_path(), name_of(best->path), files_);
-        for (const Entry& e : gone) files_.unlink(e.path.c_str());
+        keep(entry);
         return entry.path;
     }
 
@@ -92,48 +55,21 @@ class Checkpoints {
     /// The newest, or null.
     [[nodiscard]] const Entry* last() const { return entries_.empty() ? nullptr : &entries_.back(); }
     /// The one with the smallest loss, the earlier of two; null if no loss is known.
-    [[nodiscard]] const Entry* best() const {
-        const Entry* best = nullptr;
-        for (const Entry& e : entries_)
-            if (e.loss && (best == nullptr || *e.loss < *best->loss)) best = &e;
-        return best;
-    }
+    [[nodiscard]] const Entry* best() const;
 
   private:
     static constexpr const char* suffix = ".safetensors";
 
     static std::string name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
-    static std::string file_name(std::uint64_t step, std::optional<double> loss) {
-        char text[80];
-        if (loss)
-            std::snprintf(text, sizeof text, "-step%09llu-loss%.4f", static_cast<unsigned long long>(step),
-                          *loss);
-        else
-            std::snprintf(text, sizeof text, "-step%09llu", static_cast<unsigned long long>(step));
-        return text + std::string(suffix);
-    }
+    static std::string file_name(std::uint64_t step, std::optional<double> loss);
+    /// The one that is to be written.
+    [[nodiscard]] Entry entry_of(std::uint64_t step, std::optional<double> loss) const;
+    /// It is written: turn the links, and remove what need not be kept.
+    void keep(const Entry& entry);
     /// Step and loss from a name that file_name gave, or nothing.
-    [[nodiscard]] std::optional<Entry> parse(const std::string& name) const {
-        const std::string begin = name_of(prefix_) + "-step";
-        if (name.compare(0, begin.size(), begin) != 0) return std::nullopt;
-        unsigned long long step = 0;
-        double loss = 0;
-        const int read = std::sscanf(name.c_str() + begin.size(), "%llu-loss%lf", &step, &loss);
-        if (read < 1) return std::nullopt;
-        const std::optional<double> known = read == 2 ? std::optional(loss) : std::nullopt;
-        const std::string path = prefix_ + file_name(step, known);
-        if (name_of(path) != name) return std::nullopt;
-        return Entry{path, step, known};
-    }
+    [[nodiscard]] std::optional<Entry> parse(const std::string& name) const;
     /// How many are better.
-    [[nodiscard]] std::size_t rank(const Entry& e) const {
-        if (!e.loss) return entries_.size();
-        return static_cast<std::size_t>(
-            std::count_if(entries_.begin(), entries_.end(), [&](const Entry& other) {
-                return other.loss &&
-                       (*other.loss < *e.loss || (*other.loss == *e.loss && other.step < e.step));
-            }));
-    }
+    [[nodiscard]] std::size_t rank(const Entry& e) const;
 
     std::string prefix_;
     Keep keep_;
@@ -142,3 +78,95 @@ class Checkpoints {
 };
 
 }  // namespace charrnn
+
+#ifdef CHARRNN_ONCE
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include <charrnn/core/error.hpp>
+
+namespace charrnn {
+
+CHARRNN_ONCE Checkpoints::Checkpoints(std::string prefix, Keep keep, FileSystem& files)
+    : prefix_(std::move(prefix)), keep_(keep), files_(files) {
+    if (name_of(prefix_).empty())
+        throw value_error("Checkpoints: " + prefix_ + ": expected a folder and the beginning of a name");
+    if (keep_.last == 0) throw value_error("Checkpoints: 0 of the last are to be kept, expected at least 1");
+    std::error_code failure;
+    for (const auto& file : std::filesystem::directory_iterator(detail::folder_of(prefix_), failure))
+        if (const auto entry = parse(file.path().filename().string())) entries_.push_back(*entry);
+    if (failure) throw io_error(detail::folder_of(prefix_) + ": cannot be read: " + failure.message());
+    std::sort(entries_.begin(), entries_.end(),
+              [](const Entry& a, const Entry& b) { return a.step < b.step; });
+}
+
+CHARRNN_ONCE Checkpoints::Entry Checkpoints::entry_of(std::uint64_t step, std::optional<double> loss) const {
+    if (loss && !std::isfinite(*loss)) loss.reset();
+    return {prefix_ + file_name(step, loss), step, loss};
+}
+
+CHARRNN_ONCE void Checkpoints::keep(const Entry& entry) {
+    // A step that is repeated, after going back, takes the place of the old one and of what followed it.
+    std::vector<Entry> gone;
+    const auto old = std::partition_point(entries_.begin(), entries_.end(),
+                                          [&](const Entry& e) { return e.step < entry.step; });
+    for (auto e = old; e != entries_.end(); ++e)
+        if (e->path != entry.path) gone.push_back(*e);
+    entries_.erase(old, entries_.end());
+    entries_.push_back(entry);
+    std::vector<Entry> kept;
+    for (std::size_t i = 0; i < entries_.size(); ++i) {
+        if (i + keep_.last >= entries_.size() || rank(entries_[i]) < keep_.best)
+            kept.push_back(entries_[i]);
+        else
+            gone.push_back(entries_[i]);
+    }
+    entries_ = std::move(kept);
+    link_atomically(last_path(), name_of(entry.path), files_);
+    if (const Entry* best = this->best()) link_atomically(best_path(), name_of(best->path), files_);
+    for (const Entry& e : gone) files_.unlink(e.path.c_str());
+}
+
+CHARRNN_ONCE const Checkpoints::Entry* Checkpoints::best() const {
+    const Entry* best = nullptr;
+    for (const Entry& e : entries_)
+        if (e.loss && (best == nullptr || *e.loss < *best->loss)) best = &e;
+    return best;
+}
+
+CHARRNN_ONCE std::string Checkpoints::file_name(std::uint64_t step, std::optional<double> loss) {
+    char text[80];
+    if (loss)
+        std::snprintf(text, sizeof text, "-step%09llu-loss%.4f", static_cast<unsigned long long>(step),
+                      *loss);
+    else
+        std::snprintf(text, sizeof text, "-step%09llu", static_cast<unsigned long long>(step));
+    return text + std::string(suffix);
+}
+
+CHARRNN_ONCE std::optional<Checkpoints::Entry> Checkpoints::parse(const std::string& name) const {
+    const std::string begin = name_of(prefix_) + "-step";
+    if (name.compare(0, begin.size(), begin) != 0) return std::nullopt;
+    unsigned long long step = 0;
+    double loss = 0;
+    const int read = std::sscanf(name.c_str() + begin.size(), "%llu-loss%lf", &step, &loss);
+    if (read < 1) return std::nullopt;
+    const std::optional<double> known = read == 2 ? std::optional(loss) : std::nullopt;
+    const std::string path = prefix_ + file_name(step, known);
+    if (name_of(path) != name) return std::nullopt;
+    return Entry{path, step, known};
+}
+
+CHARRNN_ONCE std::size_t Checkpoints::rank(const Entry& e) const {
+    if (!e.loss) return entries_.size();
+    return static_cast<std::size_t>(std::count_if(entries_.begin(), entries_.end(), [&](const Entry& other) {
+        return other.loss && (*other.loss < *e.loss || (*other.loss == *e.loss && other.step < e.step));
+    }));
+}
+
+}  // namespace charrnn
+#endif
