@@ -15,7 +15,7 @@
 #include <charrnn/optim/rmsprop.hpp>
 #include <charrnn/optim/sgd.hpp>
 #include <charrnn/train/choice.hpp>
-#include <charrnn/train/parameter_update.hpp>
+#include <charrnn/train/training_step.hpp>
 
 /// @file
 /// What the library's own layers and optimisers are compiled to, in one list, for compiled.cpp: programs that are compiled
@@ -48,9 +48,9 @@
                                                   const char*, T*, std::span<const std::size_t>);           \
     prefix class charrnn::Runner<T>;                                                                        \
     prefix class charrnn::Registry<T>;                                                                      \
-    prefix class charrnn::detail::ParameterUpdate<T, charrnn::Adam>;                                        \
-    prefix class charrnn::detail::ParameterUpdate<T, charrnn::RMSProp>;                                     \
-    prefix class charrnn::detail::ParameterUpdate<T, charrnn::SGD>;                                         \
+    prefix class charrnn::detail::TrainingStep<T, charrnn::Adam>;                                           \
+    prefix class charrnn::detail::TrainingStep<T, charrnn::RMSProp>;                                        \
+    prefix class charrnn::detail::TrainingStep<T, charrnn::SGD>;                                            \
     prefix class charrnn::detail::Choice<T>;
 
 /// OpenBLAS's products, for cells of one's own.

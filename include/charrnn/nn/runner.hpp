@@ -33,6 +33,8 @@ class Runner {
 
     /// What it was made for.
     [[nodiscard]] const Plan& plan() const { return plan_; }
+    /// How many layers the model has.
+    [[nodiscard]] std::size_t layers() const { return stages_.size(); }
     [[nodiscard]] std::size_t in_size() const { return in_; }
     [[nodiscard]] std::size_t out_size() const { return out_; }
 
@@ -156,7 +158,7 @@ template <class T>
 std::vector<Parameter<T>> Runner<T>::gradients() {
     std::vector<Parameter<T>> list;
     for (std::size_t i = 0; i < stages_.size(); ++i)
-        stages_[i]->append_gradients("layers." + std::to_string(i) + ".", list);
+        stages_[i]->append_gradients(detail::layer_prefix(i), list);
     return list;
 }
 template <class T>

@@ -16,23 +16,12 @@
 #include <charrnn/core/threads.hpp>
 #include <charrnn/nn/parameters.hpp>
 #include <charrnn/optim/optimiser.hpp>
+#include <charrnn/train/trainer_options.hpp>
 
 /// @file
 /// From gradients to new parameters: the half of a training step that knows nothing of layers, lanes and time.
 
 namespace charrnn {
-
-/// Two parameters of a model that are one, the second being the first transposed: the rows of an Embedding (V, K) and
-/// the columns of the Dense (K, V) that predicts. The Trainer copies the first to the second, adds up their gradients,
-/// and updates both to the same numbers. In the model, in files and in counts they stay two.
-///
-///     Trainer trainer(model, Adam(), batches, {.ties = {{"layers.0.W", "layers.3.W"}}});
-///
-/// Source:  Press and Wolf 2017; Inan, Khosravi and Socher 2017
-struct Tie {
-    std::string first;   ///< a name, as parameters() gives them
-    std::string second;  ///< another
-};
 
 namespace detail {
 
@@ -53,11 +42,12 @@ class ParameterUpdate {
     ParameterUpdate(const std::vector<Parameter<T>>& parameters, const std::vector<Parameter<T>>& gradients,
                     std::size_t layers, const std::vector<Tie>& ties);
 
-    /// The optimiser's arrays, O::slots for each parameter; to be called again when they have moved.
+    /// The optimiser's arrays before the first step, O::slots for each parameter.
+    [[nodiscard]] std::vector<Buffer<T>> zero_slots() const;
+    /// These are the optimiser's arrays; to be called again when they have moved. Errors: shape_error where they are not
+    /// as zero_slots() gives them
     void set_slots(std::vector<Buffer<T>>& slots);
 
-    /// How many layers there are, each with a learning rate.
-    [[nodiscard]] std::size_t layers() const { return factors_.size(); }
     [[nodiscard]] bool has_ties() const { return !ties_.empty(); }
 
     /// Before step `step` (from 1): the learning rate, times a factor for each layer if there are any.
@@ -111,6 +101,7 @@ class ParameterUpdate {
     void tie_up(const Tie& tie, const std::vector<Parameter<T>>& parameters,
                 const std::vector<Parameter<T>>& gradients);
 
+    std::vector<std::size_t> sizes_;  // of the parameters
     std::vector<Stretch<T>> stretches_;
     std::vector<std::size_t> parameter_of_;  // of each stretch
     std::vector<Tied> ties_;
@@ -127,13 +118,15 @@ ParameterUpdate<T, O>::ParameterUpdate(const std::vector<Parameter<T>>& paramete
                                        const std::vector<Parameter<T>>& gradients, std::size_t layers,
                                        const std::vector<Tie>& ties)
     : factors_(layers) {
-    for (std::size_t i = 0; i < parameters.size(); ++i)
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+        sizes_.push_back(parameters[i].size);
         for (std::size_t at = 0; at < parameters[i].size; at += stretch_length) {
             stretches_.push_back({parameters[i].data + at, gradients[i].data + at, nullptr, at,
                                   std::min(stretch_length, parameters[i].size - at),
                                   layer_of(parameters[i].name)});
             parameter_of_.push_back(i);
         }
+    }
     for (const Tie& tie : ties) {
         (void)find_parameter(parameters, tie.first);  // says which there are, if not this one
         (void)find_parameter(parameters, tie.second);
@@ -142,7 +135,17 @@ ParameterUpdate<T, O>::ParameterUpdate(const std::vector<Parameter<T>>& paramete
     squares_.resize(stretches_.size());
 }
 template <class T, Optimiser O>
+std::vector<Buffer<T>> ParameterUpdate<T, O>::zero_slots() const {
+    std::vector<Buffer<T>> slots;
+    for (const std::size_t size : sizes_)
+        for (std::size_t k = 0; k < O::slots; ++k) slots.emplace_back(size);
+    return slots;
+}
+template <class T, Optimiser O>
 void ParameterUpdate<T, O>::set_slots(std::vector<Buffer<T>>& slots) {
+    bool fit = slots.size() == sizes_.size() * O::slots;
+    for (std::size_t i = 0; fit && i < slots.size(); ++i) fit = slots[i].size() == sizes_[i / O::slots];
+    if (!fit) throw shape_error("restore: the run state is of another model or optimiser");
     slot_pointers_.clear();
     for (auto& slot : slots) slot_pointers_.push_back(slot.data());
     for (std::size_t s = 0; s < stretches_.size(); ++s)
@@ -167,7 +170,7 @@ void ParameterUpdate<T, O>::update(Part part, const O& optimiser, double norm, c
 template <class T, Optimiser O>
 std::size_t ParameterUpdate<T, O>::layer_of(const std::string& name) const {
     for (std::size_t l = 0; l < factors_.size(); ++l)
-        if (name.rfind("layers." + std::to_string(l) + ".", 0) == 0) return l;
+        if (name.rfind(layer_prefix(l), 0) == 0) return l;
     throw value_error("the parameter " + name + ": expected a name that begins with layers.N.");
 }
 template <class T, Optimiser O>

@@ -15,31 +15,17 @@
 #include <charrnn/core/budget.hpp>
 #include <charrnn/core/error.hpp>
 #include <charrnn/core/machine.hpp>
-#include <charrnn/core/once.hpp>
-#include <charrnn/core/threads.hpp>
 #include <charrnn/data/batch.hpp>
 #include <charrnn/nn/runner.hpp>
 #include <charrnn/optim/optimiser.hpp>
 #include <charrnn/optim/schedule.hpp>
+#include <charrnn/train/callbacks.hpp>
 #include <charrnn/train/fingerprint.hpp>
-#include <charrnn/train/parameter_update.hpp>
 #include <charrnn/train/progress.hpp>
+#include <charrnn/train/trainer_options.hpp>
+#include <charrnn/train/training_step.hpp>
 
 namespace charrnn {
-
-/// How a Trainer goes about it.
-struct TrainerOptions {
-    double clip = 0;           ///< scale the gradient down to this norm where it is larger; 0: never
-    double clip_value = 0;     ///< then clip each of its numbers to plus or minus this; 0: never
-    double decay = 1;          ///< the learning rate is multiplied by this after each epoch
-    std::size_t truncate = 0;  ///< cut the gradient every so many steps inside a window; 0: at its edge only
-    std::size_t threads = 0;   ///< 0: as many as the machine has processors
-    std::size_t slices = 0;    ///< groups of lanes that go through time side by side; 0: as many as threads
-    std::uint64_t seed = 0;    ///< of whatever is random in training
-    Schedule schedule{};       ///< the learning rate is multiplied by this, too
-    std::vector<double> rates{};  ///< and by rates[i] in layer i (0: it stays as it is); empty: 1 everywhere
-    std::vector<Tie> ties{};      ///< parameters that are to be one
-};
 
 /// All that a training run consists of beside the parameters. A copy of it, with a copy of the model, is a snapshot.
 template <class T>
@@ -54,15 +40,6 @@ struct RunState {
     std::vector<Buffer<T>> slots;      ///< the optimiser's, parameter by parameter
     State<T> recurrent;                ///< the state at the next window's beginning
 };
-
-namespace detail {
-
-/// The options, with defaults filled in. Errors: value_error for settings out of range
-TrainerOptions resolve(TrainerOptions o, std::size_t lanes);
-/// Errors: value_error for a learning rate that is not a positive number
-void check_rate(double lr);
-
-}  // namespace detail
 
 /// Why run() returned.
 enum class Stop { done, requested };
@@ -89,29 +66,21 @@ class Trainer {
     /// The scalar.
     using T = typename M::value_type;
     /// What every(), every_step() and every_epoch() take.
-    using Callback = std::function<void(const Progress&)>;
+    using Callback = detail::Callbacks::Callback;
 
     Trainer(M& model, O optimiser, S source, TrainerOptions options = {})
         : model_(model),
           optimiser_(std::move(optimiser)),
           source_(std::move(source)),
-          options_(detail::resolve(options, source_.lanes())),
-          team_(options_.threads),
-          runner_(model, Plan{.extent = {source_.window(), source_.lanes()},
-                              .backward = true,
-                              .groups = options_.slices}),
-          update_(model.parameters(), runner_.gradients(), model.zero_state(1).size(), options_.ties) {
+          options_(detail::resolve(std::move(options), source_.lanes())),
+          step_(model, {source_.window(), source_.lanes()}, options_) {
         detail::check_alphabet(model, source_.alphabet_size());
         detail::check_rate(optimiser_.lr);
-        const auto parameters = model.parameters();
+        detail::check_rates(options_.rates, step_.layers());
         state_.lr = optimiser_.lr;
         state_.recurrent = model.zero_state(source_.lanes());
-        state_.slots.resize(parameters.size() * O::slots);
-        for (std::size_t i = 0; i < parameters.size(); ++i)
-            for (std::size_t k = 0; k < O::slots; ++k)
-                state_.slots[i * O::slots + k].resize(parameters[i].size);
-        set_rates(options_.rates);
-        update_.set_slots(state_.slots);
+        state_.slots = step_.zero_slots();
+        step_.set_slots(state_.slots);
         batch_.inputs.reserve(source_.window() * source_.lanes());
         progress_.windows = source_.windows();
         progress_.learning_rate = learning_rate();
@@ -127,17 +96,18 @@ class Trainer {
         const Clock::time_point begin = Clock::now();
         const std::uint64_t from = state_.step;
         const std::uint64_t limit = steps_in(budget).value_or(std::numeric_limits<std::uint64_t>::max());
-        prepare();
+        step_.prepare();
         for (std::uint64_t done = 0; done < limit; ++done) {
             const double elapsed = std::chrono::duration<double>(Clock::now() - begin).count();
             if (budget.seconds && elapsed >= *budget.seconds) break;
+            const std::uint64_t cycle = progress_.cycle, epoch = progress_.epoch;
             step();
             const double now = std::chrono::duration<double>(Clock::now() - begin).count();
             progress_.done = budget.seconds
                                  ? std::min(1.0, now / *budget.seconds)
                                  : static_cast<double>(state_.step - from) / static_cast<double>(limit);
             progress_.seconds_left = progress_.done > 0 ? now / progress_.done - now : 0;
-            call_back();
+            callbacks_.call(progress_, progress_.cycle > cycle, progress_.epoch > epoch);
             if (stop_ && stop_()) return Stop::requested;
         }
         return Stop::done;
@@ -171,17 +141,16 @@ class Trainer {
     /// Call back at most once in so long, between two steps.
     template <class Rep, class Period>
     void every(std::chrono::duration<Rep, Period> time, Callback callback) {
-        timed_.push_back(
-            {std::chrono::duration_cast<Clock::duration>(time), Clock::now(), std::move(callback)});
+        callbacks_.add(std::chrono::duration_cast<Clock::duration>(time), std::move(callback));
     }
     /// Call back after every step.
-    void every_step(Callback callback) { each_step_.push_back(std::move(callback)); }
+    void every_step(Callback callback) { callbacks_.add(After::step, std::move(callback)); }
     /// Call back at the end of every cycle of the schedule.
-    void every_cycle(Callback callback) { each_cycle_.push_back(std::move(callback)); }
+    void every_cycle(Callback callback) { callbacks_.add(After::cycle, std::move(callback)); }
     /// Call back after every epoch.
-    void every_epoch(Callback callback) { each_epoch_.push_back(std::move(callback)); }
+    void every_epoch(Callback callback) { callbacks_.add(After::epoch, std::move(callback)); }
     /// Call back after every step, after all other callbacks: what is saved here has what they measured.
-    void after_step(Callback callback) { last_.push_back(std::move(callback)); }
+    void after_step(Callback callback) { callbacks_.add(After::last, std::move(callback)); }
     /// Ask after every step whether to stop.
     void stop_when(std::function<bool()> stop) { stop_ = std::move(stop); }
 
@@ -217,12 +186,7 @@ class Trainer {
     /// Other factors for the layers' learning rates (fastai's LayerOptimizer); none: 1 everywhere.
     /// Errors: value_error if there is not one for each layer, or one is negative or not finite
     void set_rates(std::vector<double> rates) {
-        if (!rates.empty() && rates.size() != update_.layers())
-            throw value_error("rates: " + std::to_string(rates.size()) + " factors, expected " +
-                              std::to_string(update_.layers()) + ", one a layer");
-        for (const double rate : rates)
-            if (!(rate >= 0) || !std::isfinite(rate))
-                throw value_error("rates: " + std::to_string(rate) + ", expected 0 or more");
+        detail::check_rates(rates, step_.layers());
         options_.rates = std::move(rates);
     }
     /// Another learning rate from here on (before decay and schedule). Errors: value_error if it is not a positive number.
@@ -237,192 +201,68 @@ class Trainer {
     /// Go on from a state that state() gave; the parameters are the caller's to restore.
     /// Errors: shape_error if it is of another model, optimiser or number of lanes.
     void restore(RunState<T> state) {
-        bool same = state.slots.size() == state_.slots.size();
-        for (std::size_t i = 0; same && i < state.slots.size(); ++i)
-            same = state.slots[i].size() == state_.slots[i].size();
-        if (!same) throw shape_error("restore: the run state is of another model or optimiser");
         detail::check_state(model_, state.recurrent, source_.lanes());
         if (state.window >= source_.windows())
             throw shape_error("restore: the run state is at window " + std::to_string(state.window) +
                               ", expected less than " + std::to_string(source_.windows()));
+        step_.set_slots(state.slots);  // which stay where they are when the state moves
         state_ = std::move(state);
-        update_.set_slots(state_.slots);
-        progress_.step = state_.step;
-        progress_.epoch = state_.epoch;
-        progress_.window = state_.window;
-        progress_.characters = state_.characters;
-        progress_.seconds = state_.seconds;
+        show_state();
         progress_.learning_rate = learning_rate();
-        progress_.cycle = cycles_done();
     }
 
   private:
     using Clock = std::chrono::steady_clock;
+    using After = detail::Callbacks::After;
 
-    struct Timed {
-        Clock::duration interval;
-        Clock::time_point last;
-        Callback callback;
-    };
-
-    void prepare() {
-        team_.run([&](std::size_t i) { runner_.prepare({i, team_.size()}); });
-    }
-
-    /// One window: forward, loss, backward by groups of lanes; gradients, norm and update by output.
+    /// Learn from the next window, and take the run's state and progress there.
     void step() {
         const Clock::time_point begin = Clock::now();
         detail::fill_window(source_, state_.window, batch_, state_.epoch);
-        runner_.check_ids(batch_.inputs.data(), batch_.inputs.size());
-        if (!batch_.begins.empty() && !begins_allowed_) {
-            runner_.allow_begins();
-            begins_allowed_ = true;
-        }
-        const Input<T> x{batch_.inputs.data(), {}};
-        const Context context{.training = true,
-                              .truncate = options_.truncate,
-                              .begins = batch_.begins.empty() ? nullptr : batch_.begins.data(),
-                              .seed = options_.seed,
-                              .step = state_.step};
-        const T scale = T(1) / static_cast<T>(std::max<std::size_t>(1, batch_.count));
         const double lr = learning_rate();
-        update_.begin(optimiser_, state_.step + 1, lr, options_.rates);
-        const std::size_t threads = team_.size();
-        runner_.load(state_.recurrent);
-        double norm = 0;
-        const auto through_time = [&](std::size_t i) {
-            for (std::size_t g = i; g < options_.slices; g += threads) {
-                const Lanes lanes = Lanes::of(source_.lanes(), g, options_.slices);
-                runner_.forward(x, context, batch_.steps, lanes);
-                runner_.loss(batch_.targets.data(), batch_.valid.data(), batch_.steps, lanes, &scale,
-                             batch_.from.empty() ? nullptr : batch_.from.data());
-                runner_.backward(x, context, batch_.steps, lanes);
-            }
-        };
-        const auto gradients = [&](std::size_t i) {
-            runner_.gradient(x, context, batch_.steps, {i, threads});
-        };
-        const auto collect = [&](std::size_t i) { runner_.collect({i, threads}); };
-        const auto sum_ties = [&](std::size_t i) { update_.sum_ties({i, threads}); };
-        const auto square = [&](std::size_t i) { update_.square({i, threads}); };
-        const auto update = [&](std::size_t i) {
-            update_.update({i, threads}, optimiser_, norm,
-                           {.norm = options_.clip, .value = options_.clip_value});
-        };
-        const auto copy_ties = [&](std::size_t i) { update_.copy_ties({i, threads}); };
-        const auto renew = [&](std::size_t i) { runner_.prepare({i, threads}); };
-        if (update_.has_ties())
-            team_.run(through_time, gradients, collect, sum_ties, square);
-        else
-            team_.run(through_time, gradients, collect, square);
-        const double loss =
-            runner_.total_loss(batch_.steps) / static_cast<double>(std::max<std::size_t>(1, batch_.count));
-        norm = update_.norm();
-        if (!std::isfinite(loss) || !std::isfinite(norm))
-            throw numeric_error(
-                "step " + std::to_string(state_.step + 1) + ": the " +
-                (std::isfinite(loss) ? "gradient's norm" : "loss") +
-                " is not finite; the parameters are those before this step. A lower learning rate "
-                "(now " +
-                std::to_string(lr) + ") or clipping may help");
-        if (update_.has_ties())
-            team_.run(update, copy_ties, renew);
-        else
-            team_.run(update, renew);
-        runner_.store(state_.recurrent, batch_.steps);
-
+        const detail::StepResult result = step_.run(batch_, state_.step, lr, optimiser_, state_.recurrent);
+        const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
         ++state_.step;
         state_.characters += batch_.count;
-        const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
         state_.seconds += seconds;
-        const std::uint64_t cycles = cycles_done();
-        cycle_ended_ = cycles > progress_.cycle;
-        progress_.cycle = cycles;
-        epoch_ended_ = ++state_.window == source_.windows();
-        if (epoch_ended_) {
+        if (++state_.window == source_.windows()) {
             state_.window = 0;
             ++state_.epoch;
             for (auto& layer : state_.recurrent)
                 for (auto& part : layer) part.fill(T(0));
         }
-        report(loss, norm, lr, seconds);
-    }
-
-    [[nodiscard]] std::uint64_t cycles_done() const {
-        return options_.schedule.cycles(state_.step - state_.schedule_start, source_.windows());
-    }
-
-    void report(double loss, double norm, double lr, double seconds) {
-        progress_.step = state_.step;
-        progress_.epoch = state_.epoch;
-        progress_.window = state_.window;
-        progress_.characters = state_.characters;
-        progress_.seconds = state_.seconds;
-        progress_.loss = loss;
+        show_state();
+        progress_.loss = result.loss;
+        progress_.gradient_norm = result.norm;
         progress_.learning_rate = lr;
-        progress_.gradient_norm = norm;
         mean_weight_ = 0.99 * mean_weight_ + 1;
-        progress_.mean_loss += (loss - progress_.mean_loss) / mean_weight_;
+        progress_.mean_loss += (result.loss - progress_.mean_loss) / mean_weight_;
         mean_seconds_ += (seconds - mean_seconds_) / mean_weight_;
         mean_characters_ += (static_cast<double>(batch_.count) - mean_characters_) / mean_weight_;
         progress_.rate = mean_seconds_ > 0 ? mean_characters_ / mean_seconds_ : 0;
     }
 
-    void call_back() {
-        for (const auto& callback : each_step_) callback(progress_);
-        if (cycle_ended_)
-            for (const auto& callback : each_cycle_) callback(progress_);
-        if (epoch_ended_)
-            for (const auto& callback : each_epoch_) callback(progress_);
-        for (auto& timed : timed_)
-            if (Clock::now() - timed.last >= timed.interval) {
-                timed.callback(progress_);
-                timed.last = Clock::now();
-            }
-        for (const auto& callback : last_) callback(progress_);
+    void show_state() {
+        progress_.step = state_.step;
+        progress_.epoch = state_.epoch;
+        progress_.cycle = options_.schedule.cycles(state_.step - state_.schedule_start, source_.windows());
+        progress_.window = state_.window;
+        progress_.characters = state_.characters;
+        progress_.seconds = state_.seconds;
     }
 
     M& model_;
     O optimiser_;
     S source_;
     TrainerOptions options_;
-    Team team_;
-    Runner<T> runner_;
-    detail::ParameterUpdate<T, O> update_;
+    detail::TrainingStep<T, O> step_;
     RunState<T> state_;
     Batch batch_;
     mutable std::string fingerprint_;
-    bool begins_allowed_ = false;
-    bool epoch_ended_ = false, cycle_ended_ = false;
     Progress progress_;
     double mean_weight_ = 0, mean_seconds_ = 0, mean_characters_ = 0;
-    std::vector<Timed> timed_;
-    std::vector<Callback> each_step_, each_cycle_, each_epoch_, last_;
+    detail::Callbacks callbacks_;
     std::function<bool()> stop_;
 };
 
 }  // namespace charrnn
-
-#ifdef CHARRNN_ONCE
-namespace charrnn::detail {
-
-CHARRNN_ONCE TrainerOptions resolve(TrainerOptions o, std::size_t lanes) {
-    if (!(o.clip >= 0))
-        throw value_error("clip is " + std::to_string(o.clip) + ": expected a norm, or 0 for none");
-    if (!(o.clip_value >= 0))
-        throw value_error("clip_value is " + std::to_string(o.clip_value) +
-                          ": expected a positive number, or 0 for none");
-    if (!(o.decay > 0) || !std::isfinite(o.decay))
-        throw value_error("decay is " + std::to_string(o.decay) + ": expected a positive factor");
-    if (o.threads == 0) o.threads = hardware_threads();
-    if (o.slices == 0) o.slices = o.threads;
-    o.slices = std::min(o.slices, lanes);
-    return o;
-}
-CHARRNN_ONCE void check_rate(double lr) {
-    if (!(lr > 0) || !std::isfinite(lr))
-        throw value_error("learning rate is " + std::to_string(lr) + ": expected a positive number");
-}
-
-}  // namespace charrnn::detail
-#endif
