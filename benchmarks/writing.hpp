@@ -59,7 +59,7 @@ class Writing {
     std::size_t streams_;
     Alphabet alphabet_;
     Model<float> model_;
-    std::optional<Sampler<Model<float>>> sampler_;
+    std::optional<Sampler<float>> sampler_;
     volatile std::size_t last_ = 0;
 };
 

@@ -15,6 +15,7 @@
 #include <charrnn/optim/rmsprop.hpp>
 #include <charrnn/optim/sgd.hpp>
 #include <charrnn/train/choice.hpp>
+#include <charrnn/train/sample.hpp>
 #include <charrnn/train/training_step.hpp>
 
 /// @file
@@ -51,7 +52,8 @@
     prefix class charrnn::detail::TrainingStep<T, charrnn::Adam>;                                           \
     prefix class charrnn::detail::TrainingStep<T, charrnn::RMSProp>;                                        \
     prefix class charrnn::detail::TrainingStep<T, charrnn::SGD>;                                            \
-    prefix class charrnn::detail::Choice<T>;
+    prefix class charrnn::detail::Choice<T>;                                                                \
+    prefix class charrnn::Sampler<T>;
 
 /// OpenBLAS's products, for cells of one's own.
 #define CHARRNN_GEMM_INSTANCE(prefix, T)                                                                    \

@@ -210,7 +210,7 @@ TEST_CASE("scoring: in one pass, in windows of any length, and character by char
 }
 
 TEST_CASE("sampling: a sampler is a range of characters") {
-    using S = Sampler<Model<>>;
+    using S = Sampler<float>;
     static_assert(std::input_iterator<S::Iterator>);
     static_assert(std::sentinel_for<std::default_sentinel_t, S::Iterator>);
     const Fixture f;

@@ -1,13 +1,14 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <iterator>
 #include <limits>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <charrnn/core/error.hpp>
@@ -28,10 +29,8 @@ namespace charrnn {
 /// The alphabet's stop symbol is never written. Errors: shape_error where the model's widths are not the alphabet's
 /// size; value_error for settings out of range; data_error for a prompt with an unknown character, or a stop character
 /// that the alphabet lacks
-template <SequenceModel M>
+template <class T>
 class Sampler {
-    using T = typename M::value_type;
-
   public:
     /// The characters that are still to come, each written when it is asked for; an input iterator.
     class Iterator {
@@ -88,35 +87,15 @@ class Sampler {
         std::size_t count_;
     };
 
-    Sampler(const M& model, const Alphabet& alphabet, const SampleOptions& options = {})
-        : alphabet_(alphabet),
-          choice_(alphabet, options),
-          random_(options.seed),
-          runner_(model, Plan{.extent = {1, 1}}),
-          zero_(model.zero_state(1)),
-          state_(zero_) {
-        detail::check_alphabet(model, alphabet.size());
-        runner_.prepare();
-        runner_.load(state_);
-        const Ids prompt = alphabet_.encode(std::string_view(options.prompt), options.unknown);
-        for (std::size_t i = 0; i < prompt.size(); ++i) pending_.push_back(prompt[i]);
-        if (pending_.empty()) pending_.push_back(any_character());
-        std::reverse(pending_.begin(), pending_.end());
-    }
+    /// The model is not copied, and must outlive the sampler.
+    template <SequenceModel M>
+    requires std::same_as<typename M::value_type, T> Sampler(const M& model, const Alphabet& alphabet,
+                                                             const SampleOptions& options = {})
+        : Sampler((detail::check_alphabet(model, alphabet.size()), Runner<T>(model, Plan{.extent = {1, 1}})),
+                  model.zero_state(1), alphabet, options) {}
 
     /// The next character's id: first those of the prompt, then what the model writes.
-    std::uint32_t next_id() {
-        std::uint32_t id = 0;
-        if (!pending_.empty()) {
-            id = pending_.back();
-            pending_.pop_back();
-        } else {
-            id = choice_.read(runner_.output(1).row(0)).draw(random_);
-            ended_ = id == choice_.stop();
-        }
-        feed(id);
-        return id;
-    }
+    std::uint32_t next_id();
     /// The next character, in the text's encoding.
     std::string next() {
         std::string s;
@@ -136,8 +115,7 @@ class Sampler {
     [[nodiscard]] bool ended() const { return ended_; }
 
     /// Forget everything that was read, and read these characters from a zero state.
-    template <class List>
-    void reread(const List& ids) {
+    void reread(const std::vector<std::uint32_t>& ids) {
         pending_.clear();
         state_ = zero_;
         runner_.load(state_);
@@ -150,17 +128,9 @@ class Sampler {
     }
 
   private:
-    void feed(std::uint32_t id) {
-        runner_.forward({&id, {}}, {}, 1, Lanes{0, 1});
-        runner_.store(state_, 1);
-        runner_.load(state_);
-    }
-    std::uint32_t any_character() {
-        std::uint32_t id = 0;
-        do id = static_cast<std::uint32_t>(random_.below(alphabet_.size()));
-        while (alphabet_.has_stop() && id == alphabet_.stop_id() && alphabet_.size() > 1);
-        return id;
-    }
+    Sampler(Runner<T> runner, State<T> zero, const Alphabet& alphabet, const SampleOptions& options);
+    void feed(std::uint32_t id);
+    std::uint32_t any_character();
 
     Alphabet alphabet_;
     detail::Choice<T> choice_;
@@ -171,12 +141,58 @@ class Sampler {
     std::vector<std::uint32_t> pending_;
 };
 
-/// Write `length` characters after the prompt (fewer where SampleOptions::stop comes before), and hand each to `sink(std::string_view)` as it comes; memory does not
-/// grow with the length. Errors as Sampler.
+template <SequenceModel M>
+Sampler(const M&, const Alphabet&, const SampleOptions& = {}) -> Sampler<typename M::value_type>;
+
+// Outside the class, and so not inline: see instances.hpp.
+template <class T>
+Sampler<T>::Sampler(Runner<T> runner, State<T> zero, const Alphabet& alphabet, const SampleOptions& options)
+    : alphabet_(alphabet),
+      choice_(alphabet, options),
+      random_(options.seed),
+      runner_(std::move(runner)),
+      zero_(std::move(zero)),
+      state_(zero_) {
+    runner_.prepare();
+    runner_.load(state_);
+    const Ids prompt = alphabet_.encode(std::string_view(options.prompt), options.unknown);
+    for (std::size_t i = 0; i < prompt.size(); ++i) pending_.push_back(prompt[i]);
+    if (pending_.empty()) pending_.push_back(any_character());
+    std::reverse(pending_.begin(), pending_.end());
+}
+template <class T>
+std::uint32_t Sampler<T>::next_id() {
+    std::uint32_t id = 0;
+    if (!pending_.empty()) {
+        id = pending_.back();
+        pending_.pop_back();
+    } else {
+        id = choice_.read(runner_.output(1).row(0)).draw(random_);
+        ended_ = id == choice_.stop();
+    }
+    feed(id);
+    return id;
+}
+template <class T>
+void Sampler<T>::feed(std::uint32_t id) {
+    runner_.forward({&id, {}}, {}, 1, Lanes{0, 1});
+    runner_.store(state_, 1);
+    runner_.load(state_);
+}
+template <class T>
+std::uint32_t Sampler<T>::any_character() {
+    std::uint32_t id = 0;
+    do id = static_cast<std::uint32_t>(random_.below(alphabet_.size()));
+    while (alphabet_.has_stop() && id == alphabet_.stop_id() && alphabet_.size() > 1);
+    return id;
+}
+
+/// Write `length` characters after the prompt (fewer where SampleOptions::stop comes before), and hand each to
+/// `sink(std::string_view)` as it comes; memory does not grow with the length. Errors as Sampler.
 template <SequenceModel M, class Sink>
 void sample_to(const M& model, const Alphabet& alphabet, std::size_t length, const SampleOptions& options,
                Sink sink) {
-    Sampler<M> sampler(model, alphabet, options);
+    Sampler sampler(model, alphabet, options);
     for (std::size_t left = length + (options.prompt.empty() ? 0 : sampler.prompt_left()); left > 0; --left) {
         const std::string s = sampler.next();
         if (sampler.ended()) return;
@@ -237,7 +253,7 @@ std::vector<double> next_distribution(const M& model, const Alphabet& alphabet, 
                                       SampleOptions options = {}) {
     if (context.empty()) throw data_error("next_distribution: the context is empty");
     options.prompt = context;
-    Sampler<M> sampler(model, alphabet, options);
+    Sampler sampler(model, alphabet, options);
     while (sampler.prompt_left() > 0) sampler.next_id();
     return sampler.distribution();
 }
@@ -254,19 +270,19 @@ std::string get_next_n(const M& model, const Alphabet& alphabet, std::size_t n,
                        const SampleOptions& options) {
     const Ids prompt = alphabet.encode(std::string_view(options.prompt), options.unknown);
     if (prompt.empty()) throw data_error("get_next: the prompt is empty");
-    std::deque<std::uint32_t> window;
+    std::vector<std::uint32_t> window;
     std::string text;
     for (std::size_t i = 0; i < prompt.size(); ++i) {
         window.push_back(prompt[i]);
         alphabet.append_to(text, prompt[i]);
     }
-    Sampler<M> sampler(model, alphabet, options);
+    Sampler sampler(model, alphabet, options);
     for (; n > 0; --n) {
         sampler.reread(window);
         const std::uint32_t id = sampler.next_id();
         if (sampler.ended()) break;
         alphabet.append_to(text, id);
-        window.pop_front();
+        window.erase(window.begin());
         window.push_back(id);
     }
     return text;
