@@ -222,6 +222,36 @@ TEST_CASE("callbacks on a throttle come, but not more often than asked") {
     CHECK(never == 0);
 }
 
+TEST_CASE("callbacks come in the order of what has ended, and may add others") {
+    const Setting s;
+    Model<> model = s.model();
+    Trainer trainer(model, Adam(0.01), s.batches());
+    std::string order;
+    trainer.after_step([&](const Progress&) { order += 'l'; });
+    trainer.every(0ms, [&](const Progress&) { order += 't'; });
+    trainer.every_epoch([&](const Progress&) { order += 'e'; });
+    trainer.every_step([&](const Progress&) { order += 's'; });
+    trainer.run(epochs(1));
+    std::string expected;
+    for (std::size_t i = 1; i < trainer.source().windows(); ++i) expected += "stl";
+    CHECK(order == expected + "setl");
+
+    int added = 0, behind = 0;
+    trainer.every_step([&, first = true](const Progress& p) mutable {
+        if (!first) return;
+        for (int i = 0; i < 100; ++i)
+            trainer.every_step([&added, step = p.step](const Progress& q) {
+                if (q.step > step) ++added;
+            });
+        for (int i = 0; i < 100; ++i) trainer.every(1h, [](const Progress&) {});
+        first = false;  // after the hundred, in what has to stand where it stood
+    });
+    trainer.every_step([&](const Progress&) { ++behind; });
+    trainer.run(steps(3));
+    CHECK(added == 200);
+    CHECK(behind == 3);
+}
+
 TEST_CASE("clipping bounds the norm of what the optimiser sees, and nothing else") {
     const Setting s;
     Model<> a = s.model();

@@ -2,8 +2,8 @@
 
 #include <chrono>
 #include <functional>
+#include <list>
 #include <utility>
-#include <vector>
 
 #include <charrnn/core/once.hpp>
 #include <charrnn/train/progress.hpp>
@@ -37,8 +37,9 @@ class Callbacks {
 
     void call(After after, const Progress& progress) const;
 
-    std::vector<std::pair<After, Callback>> callbacks_;
-    std::vector<Timed> timed_;
+    // Lists, so that a callback may add another.
+    std::list<std::pair<After, Callback>> callbacks_;
+    std::list<Timed> timed_;
 };
 
 }  // namespace charrnn::detail

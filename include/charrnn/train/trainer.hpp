@@ -65,7 +65,7 @@ class Trainer {
   public:
     /// The scalar.
     using T = typename M::value_type;
-    /// What every(), every_step() and every_epoch() take.
+    /// What every(), every_step() and every_epoch() take; it may add others.
     using Callback = detail::Callbacks::Callback;
 
     Trainer(M& model, O optimiser, S source, TrainerOptions options = {})
