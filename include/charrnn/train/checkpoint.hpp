@@ -226,7 +226,10 @@ namespace detail {
 
 CHARRNN_ONCE std::map<std::string, std::string> settings_text(const TrainerOptions& o) {
     std::string rates;
-    for (const double rate : o.rates) rates += (rates.empty() ? "" : " ") + exact(rate);
+    for (const double rate : o.rates) {
+        if (!rates.empty()) rates += ' ';
+        rates += exact(rate);
+    }
     return {{"train.clip", exact(o.clip)},
             {"train.clip_value", exact(o.clip_value)},
             {"train.rates", rates},
