@@ -127,11 +127,7 @@ ParameterUpdate<T, O>::ParameterUpdate(const std::vector<Parameter<T>>& paramete
             parameter_of_.push_back(i);
         }
     }
-    for (const Tie& tie : ties) {
-        (void)find_parameter(parameters, tie.first);  // says which there are, if not this one
-        (void)find_parameter(parameters, tie.second);
-        tie_up(tie, parameters, gradients);
-    }
+    for (const Tie& tie : ties) tie_up(tie, parameters, gradients);
     squares_.resize(stretches_.size());
 }
 template <class T, Optimiser O>
@@ -177,9 +173,7 @@ template <class T, Optimiser O>
 void ParameterUpdate<T, O>::tie_up(const Tie& tie, const std::vector<Parameter<T>>& parameters,
                                    const std::vector<Parameter<T>>& gradients) {
     const auto place = [&](const std::string& name) {
-        std::size_t i = 0;
-        while (parameters[i].name != name) ++i;
-        return i;
+        return static_cast<std::size_t>(&find_parameter(parameters, name) - parameters.data());
     };
     const std::size_t a = place(tie.first), b = place(tie.second);
     const auto &of_a = parameters[a].shape, &of_b = parameters[b].shape;
