@@ -179,7 +179,8 @@ TEST_CASE("a file with a right checksum and a wrong model is refused, each with 
         }),
         "of no layer");
     static const float bad[16] = {0, std::numeric_limits<float>::quiet_NaN()};
-    has(refusal([](Tensors& t, Metadata&) { t[2].data = bad; }), "has nan at position 0");
+    has(refusal([](Tensors& t, Metadata&) { t[2].data = bad; }),
+        "tensor 'layers.0.cell.b' has nan at position 1, expected finite");
     static const std::int32_t twice[64] = {65, 65};
     has(refusal([](Tensors& t, Metadata&) { t.back().data = twice; }), "stands twice in the alphabet");
     static const std::int32_t huge[64] = {0x7FFFFFFF};

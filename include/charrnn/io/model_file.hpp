@@ -96,6 +96,7 @@ std::vector<Parameter<typename M::value_type>> read_only_parameters(const M& mod
         .parameters();  // NOLINT(cppcoreguidelines-pro-type-const-cast): nothing is written
 }
 
+/// Errors: numeric_error, naming the place and the position, for a number that is not finite
 template <class T>
 void check_finite(const T* x, std::size_t n, const std::string& place) {
     for (std::size_t i = 0; i < n; ++i)
@@ -107,12 +108,9 @@ void check_finite(const T* x, std::size_t n, const std::string& place) {
 template <class T>
 void check_finite(const TensorFile& file, const std::string& name) {
     const TensorInfo& t = file.at(name);
-    const char* bytes = file.data(t);
-    for (std::size_t i = 0; i < t.bytes() / sizeof(T); ++i) {
-        T x;
-        std::memcpy(&x, bytes + i * sizeof(T), sizeof(T));
-        check_finite(&x, 1, file.name() + ": tensor " + in_quotes(name));
-    }
+    std::vector<T> numbers(t.bytes() / sizeof(T));
+    file.copy(name, t.shape, numbers.data());
+    check_finite(numbers.data(), numbers.size(), file.name() + ": tensor " + in_quotes(name));
 }
 
 /// The architecture as metadata: layers.0.type, layers.0.in, ...
