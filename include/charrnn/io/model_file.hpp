@@ -1,15 +1,12 @@
 #pragma once
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <map>
+#include <optional>
 #include <string>
-#include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -17,7 +14,9 @@
 #include <charrnn/core/once.hpp>
 #include <charrnn/core/random.hpp>
 #include <charrnn/data/alphabet.hpp>
+#include <charrnn/io/architecture.hpp>
 #include <charrnn/io/atomic_file.hpp>
+#include <charrnn/io/metadata.hpp>
 #include <charrnn/io/safetensors.hpp>
 #include <charrnn/nn/model.hpp>
 #include <charrnn/version.hpp>
@@ -38,56 +37,6 @@ struct LoadedModel {
 };
 
 namespace detail {
-
-inline constexpr const char* format_name = "charrnn 1";
-
-/// A number as text that gives the same number again.
-std::string exact(double x);
-
-/// The metadata of a file, read strictly. Errors: data_error, naming the file and the entry
-class MetadataReader {
-  public:
-    explicit MetadataReader(const TensorFile& file) : file_(file) {}
-
-    [[nodiscard]] const std::string* find(const std::string& key) const {
-        const auto found = file_.metadata().find(key);
-        return found == file_.metadata().end() ? nullptr : &found->second;
-    }
-    [[nodiscard]] const std::string& text(const std::string& key) const {
-        const std::string* value = find(key);
-        if (value == nullptr) throw data_error(file_.name() + ": the metadata has no " + in_quotes(key));
-        return *value;
-    }
-    [[nodiscard]] std::uint64_t count(const std::string& key) const {
-        return parse<std::uint64_t>(key, "a count");
-    }
-    [[nodiscard]] double real(const std::string& key) const {
-        const double x = parse<double>(key, "a number");
-        if (!std::isfinite(x)) throw data_error(file_.name() + ": " + in_quotes(key) + " is not finite");
-        return x;
-    }
-    [[nodiscard]] bool truth(const std::string& key) const {
-        const std::string& s = text(key);
-        if (s != "true" && s != "false") refuse(key, "true or false");
-        return s == "true";
-    }
-
-  private:
-    [[noreturn]] void refuse(const std::string& key, const char* expected) const {
-        throw data_error(file_.name() + ": the metadata's entry " + in_quotes(key) + " is " +
-                         in_quotes(text(key)) + ", expected " + expected);
-    }
-    template <class N>
-    [[nodiscard]] N parse(const std::string& key, const char* expected) const {
-        const std::string& s = text(key);
-        N n{};
-        const auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), n);
-        if (error != std::errc() || end != s.data() + s.size()) refuse(key, expected);
-        return n;
-    }
-
-    const TensorFile& file_;
-};
 
 /// The parameters of a model that is only read.
 template <class M>
@@ -111,87 +60,6 @@ void check_finite(const TensorFile& file, const std::string& name) {
     std::vector<T> numbers(t.bytes() / sizeof(T));
     file.copy(name, t.shape, numbers.data());
     check_finite(numbers.data(), numbers.size(), file.name() + ": tensor " + in_quotes(name));
-}
-
-/// The architecture as metadata: layers.0.type, layers.0.in, ...
-template <class M>
-void describe_model(const M& model, std::map<std::string, std::string>& metadata) {
-    metadata["layers"] = std::to_string(model.size());
-    metadata["softmax"] = model.ends_in_softmax() ? "true" : "false";
-    model.for_each([&](std::size_t i, const auto& layer) {
-        const std::string at = layer_prefix(i);
-        const LayerSpec spec = layer_spec(layer);
-        metadata[at + "type"] = spec.type;
-        metadata[at + "in"] = std::to_string(spec.in);
-        metadata[at + "out"] = std::to_string(spec.out);
-        for (const auto& [name, value] : spec.options) metadata[at + "option." + name] = value;
-    });
-}
-
-/// The architecture that the metadata describes.
-struct Architecture {
-    std::vector<LayerSpec> layers;
-    bool softmax = false;
-
-    static Architecture of(const TensorFile& file) {
-        const MetadataReader read(file);
-        if (const std::string* format = read.find("format"); format == nullptr || *format != format_name)
-            throw data_error(file.name() + ": the metadata does not say that its format is '" + format_name +
-                             "', so it is not a model of charrnn's, or one of a newer version");
-        Architecture a;
-        a.softmax = read.truth("softmax");
-        const std::uint64_t depth = read.count("layers");
-        if (depth == 0 || depth > HeaderLimits::tensors)
-            throw data_error(file.name() + ": the model is said to have " + std::to_string(depth) +
-                             " layers");
-        for (std::uint64_t i = 0; i < depth; ++i) {
-            const std::string at = layer_prefix(i);
-            LayerSpec spec{
-                .type = read.text(at + "type"), .in = read.count(at + "in"), .out = read.count(at + "out")};
-            const std::string option = at + "option.";
-            for (auto entry = file.metadata().lower_bound(option);
-                 entry != file.metadata().end() && entry->first.compare(0, option.size(), option) == 0;
-                 ++entry)
-                spec.options[entry->first.substr(option.size())] = entry->second;
-            a.layers.push_back(std::move(spec));
-        }
-        return a;
-    }
-};
-
-/// That the tensors of layer i have the shapes that its spec asks for, before anything of that size is made. The
-/// shapes come from three tiny layers of the kind: every extent is a + b D + c H.
-/// Errors: data_error
-template <class T>
-void check_shapes(const TensorFile& file, std::size_t i, const LayerSpec& spec) {
-    const std::size_t limit = std::size_t{1} << 40U;
-    if (spec.in == 0 || spec.out == 0 || spec.in > limit || spec.out > limit)
-        throw data_error(file.name() + ": layer " + std::to_string(i) + " is said to be " + printed(spec) +
-                         ", expected widths of at least 1 that memory can hold");
-    const auto tiny = [&](std::size_t in, std::size_t out) {
-        LayerSpec s = spec;
-        s.in = in, s.out = out;
-        Random random;
-        AnyLayer<T> layer = Registry<T>::instance().make(s, random);
-        std::vector<Parameter<T>> list;
-        layer.append_parameters(layer_prefix(i), list);
-        return list;
-    };
-    const auto one = tiny(1, 1);
-    if (one.empty()) return;
-    const auto wide_in = tiny(2, 1), wide_out = tiny(1, 2);
-    for (std::size_t p = 0; p < one.size(); ++p) {
-        const TensorInfo& t = file.at(one[p].name);
-        std::vector<std::size_t> expected;
-        for (std::size_t k = 0; k < one[p].shape.size(); ++k) {
-            const std::size_t b = wide_in[p].shape[k] - one[p].shape[k];
-            const std::size_t c = wide_out[p].shape[k] - one[p].shape[k];
-            expected.push_back(one[p].shape[k] - b - c + b * spec.in + c * spec.out);
-        }
-        if (t.shape != expected)
-            throw data_error(file.name() + ": tensor " + in_quotes(t.name) + " has the shape " +
-                             shape_text(t.shape) + ", but " + printed(spec) + " has " + shape_text(expected));
-    }
 }
 
 /// Copy a file's weights into parameters of the same names and shapes, or, if anything is wrong, nothing.
@@ -331,12 +199,6 @@ CHARRNN_ONCE std::string version() {
 }
 
 namespace detail {
-
-CHARRNN_ONCE std::string exact(double x) {
-    char text[40];
-    std::snprintf(text, sizeof text, "%.17g", x);
-    return text;
-}
 
 CHARRNN_ONCE Alphabet load_alphabet(const TensorFile& file) {
     const MetadataReader read(file);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <charrnn/core/machine.hpp>
+#include <charrnn/io/metadata.hpp>
 #include <charrnn/io/model_file.hpp>
 #include <charrnn/train/csv_log.hpp>
 #include <charrnn/train/fingerprint.hpp>
