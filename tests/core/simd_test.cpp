@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -111,6 +112,17 @@ TEST_CASE("simd: the level in use is one that the processor has") {
         CHECK(simd::level() == Simd::baseline);
     }
     CHECK(name(Simd::avx512) == "AVX-512");
+}
+
+TEST_CASE("simd: what the environment asks for is an instruction set, or an error") {
+    CHECK(simd::asked_for("sse2") == Simd::baseline);
+    CHECK(simd::asked_for("avx2") == Simd::avx2);
+    CHECK(simd::asked_for("avx512") == Simd::avx512);
+    CHECK(simd::asked_for("amx") == Simd::amx);
+    CHECK_THROWS_WITH_AS(simd::asked_for("avx-512"),
+                         "CHARRNN_SIMD is 'avx-512', expected sse2, avx2, avx512 or amx", value_error);
+    for (const Simd limit : {Simd::baseline, Simd::avx2, Simd::avx512})
+        CHECK(simd::detect(limit) == std::min(limit, simd::detect()));
 }
 
 TEST_CASE("simd: instruction sets have the names that people write") {

@@ -5,12 +5,16 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 #include <string_view>
+#include <type_traits>
 
 #if defined(__x86_64__) && defined(__linux__)
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
+
+#include <charrnn/core/error.hpp>
 
 /// @file
 /// Vectors of the processor, and the choice among its instruction sets while the program runs.
@@ -199,31 +203,36 @@ inline bool detect_amx() {
 
 }  // namespace detail
 
-/// The widest instruction set that this processor has.
-inline Simd detect() {
+/// The widest instruction set that this processor has, up to `limit`.
+inline Simd detect(Simd limit = Simd::amx) {
+    Simd widest = Simd::baseline;
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw")) {
-        static const bool amx = detail::detect_amx();
-        return amx ? Simd::amx : Simd::avx512;
-    }
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Simd::avx2;
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw"))
+        widest = limit == Simd::amx && detail::detect_amx() ? Simd::amx : Simd::avx512;
+    else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        widest = Simd::avx2;
 #endif
-    return Simd::baseline;
+    return std::min(widest, limit);
 }
 
-/// The instruction set in use: the widest one, or what CHARRNN_SIMD=sse2|avx2|avx512|amx asks for where the
-/// processor has it. Settable, so that tests can compare; set it before any model is at work.
+/// What CHARRNN_SIMD asks for.
+/// Errors: value_error for a word that is no instruction set's
+inline Simd asked_for(std::string_view s) {
+    if (s == "sse2" || s == "baseline") return Simd::baseline;
+    if (s == "avx2") return Simd::avx2;
+    if (s == "avx512") return Simd::avx512;
+    if (s == "amx") return Simd::amx;
+    throw value_error("CHARRNN_SIMD is '" + std::string(s) + "', expected sse2, avx2, avx512 or amx");
+}
+
+/// The instruction set in use: the widest one, or, where the environment has CHARRNN_SIMD=sse2|avx2|avx512|amx, the widest
+/// up to that one. Settable, so that tests can compare; set it before any model is at work.
+/// Errors: value_error if CHARRNN_SIMD is anything else
 inline Simd& level() {
     static Simd chosen = [] {
-        const Simd widest = detect();
         const char* wish = std::getenv("CHARRNN_SIMD");
-        if (wish == nullptr) return widest;
-        const std::string_view w(wish);
-        if (w == "sse2" || w == "baseline") return Simd::baseline;
-        if (w == "avx2") return std::min(widest, Simd::avx2);
-        if (w == "avx512") return std::min(widest, Simd::avx512);
-        return widest;
+        return wish == nullptr ? detect() : detect(asked_for(wish));
     }();
     return chosen;
 }
