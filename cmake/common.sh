@@ -49,6 +49,7 @@ _package_is_here() {
         doctest-dev) _has_header doctest/doctest.h ;;
         libcli11-dev) _has_header CLI/CLI.hpp ;;
         libbenchmark-dev) _has_header benchmark/benchmark.h ;;
+        locales) [[ -e /usr/share/i18n/locales/de_DE ]] ;;
         linux-libc-dev) _has_header linux/fs.h ;;
         linux-source) compgen -G '/usr/src/linux-source-*.tar.*' >/dev/null ;;
         *) return 1 ;;

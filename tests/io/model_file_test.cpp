@@ -193,6 +193,24 @@ TEST_CASE("a file with a right checksum and a wrong model is refused, each with 
         "but the alphabet has 3");
 }
 
+TEST_CASE("a dropout that is none is refused, with the file's name") {
+    Saved s;
+    Random random(3);
+    s.model = char_rnn("rnn", s.alphabet.size(), 4, 1, random, {.dropout = 0.25});
+    const auto refused = [&](const char* option, const char* value) {
+        CAPTURE(value);
+        save(s.path, s.model, s.alphabet);
+        test::tamper(s.path, [&](Tensors&, Metadata& m) {
+            REQUIRE(m.count(option) == 1);
+            m[option] = value;
+        });
+        CHECK_THROWS_AS((void)load_model(s.path), data_error);
+    };
+    for (const char* p : {"", "a quarter", "0,25", "0.25 ", "1e999", "nan", "1", "-0.1"})
+        refused("layers.1.option.p", p);
+    refused("layers.1.option.mask", "each_week");
+}
+
 TEST_CASE("what cannot be saved says why, and the file stays as it was") {
     Saved s;
     const auto before = TensorFile::read(s.path).metadata();

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <map>
 #include <ostream>
 #include <string>
 
 #include <charrnn/core/buffer.hpp>
 #include <charrnn/core/error.hpp>
+#include <charrnn/core/format.hpp>
 #include <charrnn/core/random.hpp>
 #include <charrnn/nn/layer.hpp>
 
@@ -57,9 +57,8 @@ class Dropout {
     static constexpr const char* short_name = "dropout";
     /// For files: see LayerSpec.
     [[nodiscard]] std::map<std::string, std::string> options() const {
-        char text[32];
-        std::snprintf(text, sizeof text, "%.17g", p_);
-        return {{"p", text}, {"mask", mask_ == DropoutMask::each_step ? "each_step" : "each_window"}};
+        return {{"p", detail::exact(p_)},
+                {"mask", mask_ == DropoutMask::each_step ? "each_step" : "each_window"}};
     }
 
     template <class U>

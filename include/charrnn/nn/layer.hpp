@@ -220,12 +220,14 @@ struct NoParams {
 }  // namespace charrnn
 
 #ifdef CHARRNN_ONCE
+#include <locale>
 #include <sstream>
 
 namespace charrnn::detail {
 
 CHARRNN_ONCE std::string printed_by(void (*print)(std::ostream&, const void*), const void* thing) {
     std::ostringstream out;
+    out.imbue(std::locale::classic());  // fingerprints and files hold such text
     print(out, thing);
     return out.str();
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <charrnn/core/error.hpp>
+#include <charrnn/core/format.hpp>
 #include <charrnn/nn/chain.hpp>
 #include <charrnn/nn/dropout.hpp>
 #include <charrnn/nn/embedding.hpp>
@@ -270,7 +271,9 @@ Registry<T>& Registry<T>::instance() {
         r.add("embedding",
               [](std::size_t in, std::size_t out, Random& random) { return Embedding<T>(in, out, random); });
         r.add("dropout", [](const LayerSpec& s, Random&) {
-            return Dropout<T>(s.out, std::stod(s.option("p", "0.5")),
+            const auto p = detail::parsed_number(s.option("p", "0.5"));
+            if (!p) throw value_error(printed(s) + ": its p is not a number");
+            return Dropout<T>(s.out, *p,
                               s.option("mask", "each_step") == "each_window" ? DropoutMask::each_window
                                                                              : DropoutMask::each_step);
         });

@@ -9,6 +9,7 @@
 
 #include <charrnn/core/budget.hpp>
 #include <charrnn/core/error.hpp>
+#include <charrnn/core/format.hpp>
 #include <charrnn/core/once.hpp>
 
 /// @file
@@ -63,13 +64,6 @@ class Schedule {
     bool sum_ = false;  // whether its name needs brackets in a product
 };
 
-namespace detail {
-
-/// As few digits as give the same number again: 0.97.
-std::string shortest(double x);
-
-}  // namespace detail
-
 /// Always the same.
 Schedule constant(double factor);
 /// A schedule, scaled.
@@ -96,7 +90,6 @@ Schedule cosine_restarts(const Budget& first, double multiplier = 1, double end 
 }  // namespace charrnn
 
 #ifdef CHARRNN_ONCE
-#include <charconv>
 #include <cmath>
 
 namespace charrnn {
@@ -112,10 +105,6 @@ CHARRNN_ONCE std::function<double(double epoch)> length_in_steps(const char* wha
     return [n, in_epochs = length.epochs.has_value()](double epoch) { return in_epochs ? n * epoch : n; };
 }
 
-CHARRNN_ONCE std::string shortest(double x) {
-    char text[32];
-    return {text, std::to_chars(text, text + sizeof text, x).ptr};
-}
 /// "4 epochs"
 CHARRNN_ONCE std::string length_text(const Budget& length) {
     return length.epochs ? shortest(*length.epochs) + " epochs"

@@ -5,13 +5,13 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <map>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include <charrnn/core/format.hpp>
 #include <charrnn/core/machine.hpp>
 #include <charrnn/io/metadata.hpp>
 #include <charrnn/io/model_file.hpp>
@@ -278,8 +278,9 @@ CHARRNN_ONCE bool same_schedule(const std::string& one, const std::string& other
     if (one.compare(0, a[0], other, 0, b[0]) != 0 ||
         one.compare(a[1], std::string::npos, other, b[1], std::string::npos) != 0)
         return false;
-    const double x = std::strtod(one.c_str() + a[0], nullptr), y = std::strtod(other.c_str() + b[0], nullptr);
-    return std::abs(x - y) <= 1e-12 * std::max(std::abs(x), std::abs(y));
+    const auto x = parsed_number(one.substr(a[0], a[1] - a[0]));
+    const auto y = parsed_number(other.substr(b[0], b[1] - b[0]));
+    return x && y && std::abs(*x - *y) <= 1e-12 * std::max(std::abs(*x), std::abs(*y));
 }
 
 CHARRNN_ONCE void describe_extra(const RunExtra& extra, std::map<std::string, std::string>& metadata) {

@@ -82,12 +82,13 @@ class Checkpoints {
 #ifdef CHARRNN_ONCE
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <filesystem>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
 #include <charrnn/core/error.hpp>
+#include <charrnn/core/format.hpp>
 
 namespace charrnn {
 
@@ -139,26 +140,22 @@ CHARRNN_ONCE const Checkpoints::Entry* Checkpoints::best() const {
 }
 
 CHARRNN_ONCE std::string Checkpoints::file_name(std::uint64_t step, std::optional<double> loss) {
-    char text[80];
-    if (loss)
-        std::snprintf(text, sizeof text, "-step%09llu-loss%.4f", static_cast<unsigned long long>(step),
-                      *loss);
-    else
-        std::snprintf(text, sizeof text, "-step%09llu", static_cast<unsigned long long>(step));
-    return text + std::string(suffix);
+    const std::string digits = std::to_string(step);
+    return "-step" + std::string(9 - std::min<std::size_t>(9, digits.size()), '0') + digits +
+           (loss ? "-loss" + detail::decimal(*loss, 4) : "") + suffix;
 }
 
 CHARRNN_ONCE std::optional<Checkpoints::Entry> Checkpoints::parse(const std::string& name) const {
-    const std::string begin = name_of(prefix_) + "-step";
-    if (name.compare(0, begin.size(), begin) != 0) return std::nullopt;
-    unsigned long long step = 0;
-    double loss = 0;
-    const int read = std::sscanf(name.c_str() + begin.size(), "%llu-loss%lf", &step, &loss);
-    if (read < 1) return std::nullopt;
-    const std::optional<double> known = read == 2 ? std::optional(loss) : std::nullopt;
-    const std::string path = prefix_ + file_name(step, known);
-    if (name_of(path) != name) return std::nullopt;
-    return Entry{path, step, known};
+    const std::string begin = name_of(prefix_) + "-step", mark = "-loss";
+    std::string_view numbers = name;
+    if (!numbers.starts_with(begin) || !numbers.ends_with(suffix)) return std::nullopt;
+    numbers = numbers.substr(begin.size(), numbers.size() - begin.size() - std::string_view(suffix).size());
+    const std::size_t at = numbers.find(mark);
+    const auto step = detail::parsed_count(numbers.substr(0, at));
+    std::optional<double> loss;
+    if (at != std::string_view::npos) loss = detail::parsed_number(numbers.substr(at + mark.size()));
+    if (!step || file_name(*step, loss) != name.substr(name_of(prefix_).size())) return std::nullopt;
+    return Entry{prefix_ + file_name(*step, loss), *step, loss};
 }
 
 CHARRNN_ONCE std::size_t Checkpoints::rank(const Entry& e) const {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <charrnn/core/error.hpp>
+#include <charrnn/core/format.hpp>
 #include <charrnn/core/once.hpp>
 #include <charrnn/train/progress.hpp>
 
@@ -169,20 +170,14 @@ CHARRNN_ONCE void CsvLog::rewind(const LogMark& mark) {
 CHARRNN_ONCE std::string CsvLog::open_row() const {
     if (!open_) return pending_;
     const auto epoch = row_.step == 0 ? 0 : row_.window == 0 ? row_.epoch : row_.epoch + 1;
-    char line[256];
-    std::snprintf(line, sizeof line, "%llu,%llu,%llu,%.3f,%s,%s,%s,%.9g\n",
-                  static_cast<unsigned long long>(row_.step), static_cast<unsigned long long>(epoch),
-                  static_cast<unsigned long long>(row_.characters), row_.seconds,
-                  row_.step == 0 ? "" : number(row_.loss).c_str(), number(probe_).c_str(),
-                  number(validation_).c_str(), row_.learning_rate);
-    return line;
+    return std::to_string(row_.step) + ',' + std::to_string(epoch) + ',' + std::to_string(row_.characters) +
+           ',' + detail::decimal(row_.seconds, 3) + ',' + (row_.step == 0 ? "" : number(row_.loss)) + ',' +
+           number(probe_) + ',' + number(validation_) + ',' + detail::significant(row_.learning_rate, 9) +
+           '\n';
 }
 
 CHARRNN_ONCE std::string CsvLog::number(double loss) {
-    if (loss == nothing) return {};
-    char text[32];
-    std::snprintf(text, sizeof text, "%.9g", loss);
-    return text;
+    return loss == nothing ? "" : detail::significant(loss, 9);
 }
 
 CHARRNN_ONCE void CsvLog::write(const char* text) {
