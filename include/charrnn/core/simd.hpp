@@ -24,6 +24,12 @@
 /// compiled without `-march` still runs AVX2 or AVX-512 code, and every translation unit holds the same code.
 /// For that, everything a kernel calls must be forced inline too, and takes vectors by reference only.
 
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || \
+    (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error \
+    "charrnn: with -ffast-math or -Ofast a NaN would pass unnoticed, and exponentials be wrong. Compile without; the kernels need neither"
+#endif
+
 /// Before all that a kernel calls: it is compiled within the kernel, for the kernel's instructions.
 #define CHARRNN_INLINE [[gnu::always_inline]] inline
 #if defined(CHARRNN_UNROLL)
