@@ -98,9 +98,10 @@ TEST_CASE("dense: prints as it is written, starts at Glorot and zero, and refuse
     CHECK(most > 0.9F * limit);
     for (const float b : d.params().b) CHECK(b == 0);
     CHECK(d.cast<double>().params().W(29, 19) == static_cast<double>(d.params().W(29, 19)));
-    CHECK_THROWS_WITH_AS(Dense(0, 3), "Dense(0, 3): expected an input and an output width of at least 1",
-                         value_error);
+    CHECK_THROWS_WITH_AS(
+        Dense(0, 3), "Dense(0, 3): expected an input and an output width from 1 to 1073741824", value_error);
     CHECK_THROWS_AS(Dense(3, 0), value_error);
+    CHECK_THROWS_AS(Dense(3, static_cast<std::size_t>(-1)), value_error);
 }
 
 }  // namespace dense_test

@@ -55,8 +55,10 @@ TEST_CASE("embedding: first values are normal, and the sizes are checked") {
     CHECK(std::abs(sum / n) < 5 / std::sqrt(n));
     CHECK(std::abs(squares / n - 1) < 5 * std::sqrt(2 / n));
     CHECK(printed(layer) == "Embedding(85, 42)");
-    CHECK_THROWS_WITH_AS(Embedding(0, 5), "Embedding(0, 5): expected an alphabet and a width of at least 1",
+    CHECK_THROWS_WITH_AS(Embedding(0, 5),
+                         "Embedding(0, 5): expected an input and an output width from 1 to 1073741824",
                          value_error);
+    CHECK_THROWS_AS(Embedding(std::size_t{1} << 62U, 4), value_error);
     CHECK(layer.cast<double>().params().W(3, 4) == static_cast<double>(layer.params().W(3, 4)));
 }
 

@@ -97,7 +97,8 @@ TEST_CASE("gru: prints as it is written, counts its parameters, and has a name")
     m.add(Registry<>::instance().make("gru", 101, 128, random));
     CHECK(count_parameters(m) == 101 * 384 + 128 * 384 + 512);
     CHECK_THROWS_WITH_AS(Recur(GRUCell{0, 4}),
-                         "GRUCell(0, 4): expected an input and an output width of at least 1", value_error);
+                         "GRUCell(0, 4): expected an input and an output width from 1 to 1073741824",
+                         value_error);
 }
 
 TEST_CASE("gru: the first form has a name where a program gives it one") {

@@ -222,8 +222,10 @@ TEST_CASE("recur: prints as it is written, and knows its sizes") {
     CHECK(lstm.out_size() == 128);
     CHECK(lstm.state_parts() == 2);
     CHECK_THROWS_WITH_AS(Recur(LSTMCell{0, 5}),
-                         "LSTMCell(0, 5): expected an input and an output width of at least 1", value_error);
+                         "LSTMCell(0, 5): expected an input and an output width from 1 to 1073741824",
+                         value_error);
     CHECK_THROWS_AS(Recur(RNNCell{5, 0}), value_error);
+    CHECK_THROWS_AS(Recur(LSTMCell{std::size_t{1} << 62U, 4}), value_error);  // 16 times that is 0
 }
 
 TEST_CASE("recur: first values are Glorot uniform, and the forget gate's bias is 1") {

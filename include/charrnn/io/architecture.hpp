@@ -50,8 +50,7 @@ struct Architecture {
 /// Errors: data_error
 template <class T>
 void check_shapes(const TensorFile& file, std::size_t i, const LayerSpec& spec) {
-    const std::size_t limit = std::size_t{1} << 40U;
-    if (spec.in == 0 || spec.out == 0 || spec.in > limit || spec.out > limit)
+    if (spec.in == 0 || spec.out == 0 || spec.in > max_width || spec.out > max_width)
         throw data_error(file.name() + ": layer " + std::to_string(i) + " is said to be " + printed(spec) +
                          ", expected widths of at least 1 that memory can hold");
     const auto tiny = [&](std::size_t in, std::size_t out) {

@@ -69,7 +69,7 @@ struct ActivateRows {
 ///
 /// Shapes:  x (T, N, D) or ids (T, N) -> y (T, N, K); W (D, K), b (K)
 /// First values: Glorot uniform W, zero b.
-/// Errors:  value_error for a width of 0
+/// Errors:  value_error for a width of 0, or above 2^30
 /// Source:  Flux's Dense
 template <class T = float>
 class Dense {
@@ -266,9 +266,7 @@ class Dense {
 template <class T>
 Dense<T>::Dense(std::size_t in, std::size_t out, Activation activation, Random& random)
     : activation_(activation) {
-    if (in == 0 || out == 0)
-        throw value_error("Dense(" + std::to_string(in) + ", " + std::to_string(out) +
-                          "): expected an input and an output width of at least 1");
+    detail::check_widths("Dense(" + std::to_string(in) + ", " + std::to_string(out) + ")", in, out);
     params_.W.resize({in, out});
     params_.b = xt::zeros<T>({out});
     init::glorot_uniform(params_.W, random);

@@ -38,7 +38,7 @@ struct EmbeddingParams {
 /// fewer parameters, and characters can be compared by their rows.
 /// Shapes:  ids (T, N), each below V -> y (T, N, K); W (V, K)
 /// First values: normal with mean 0 and deviation 1.
-/// Errors:  value_error for a width of 0; shape_error where it is not given ids
+/// Errors:  value_error for a width of 0, or above 2^30; shape_error where it is not given ids
 /// Source:  Bengio et al. 2003; PyTorch's nn.Embedding
 template <class T = float>
 class Embedding {
@@ -47,9 +47,8 @@ class Embedding {
     using Params = EmbeddingParams<T>;
 
     Embedding(std::size_t symbols, std::size_t width, Random& random = default_random()) {
-        if (symbols == 0 || width == 0)
-            throw value_error("Embedding(" + std::to_string(symbols) + ", " + std::to_string(width) +
-                              "): expected an alphabet and a width of at least 1");
+        detail::check_widths("Embedding(" + std::to_string(symbols) + ", " + std::to_string(width) + ")",
+                             symbols, width);
         params_.W.resize({symbols, width});
         init::normal(params_.W, 1, random);
     }

@@ -65,6 +65,12 @@ namespace detail {
 /// What `print` writes of a thing.
 std::string printed_by(void (*print)(std::ostream&, const void*), const void* thing);
 
+/// The greatest width of a layer. Sizes of arrays are products of widths, which must not overflow; and a negative number is a
+/// width far above this.
+inline constexpr std::size_t max_width = std::size_t{1} << 30U;
+/// That a layer can have such widths. Errors: value_error, naming the layer
+void check_widths(const std::string& layer, std::size_t in, std::size_t out);
+
 }  // namespace detail
 
 /// A type as one writes it, for messages: what operator<< prints.
@@ -230,6 +236,12 @@ CHARRNN_ONCE std::string printed_by(void (*print)(std::ostream&, const void*), c
     out.imbue(std::locale::classic());  // fingerprints and files hold such text
     print(out, thing);
     return out.str();
+}
+
+CHARRNN_ONCE void check_widths(const std::string& layer, std::size_t in, std::size_t out) {
+    if (in == 0 || out == 0 || in > max_width || out > max_width)
+        throw value_error(layer + ": expected an input and an output width from 1 to " +
+                          std::to_string(max_width));
 }
 
 }  // namespace charrnn::detail

@@ -19,7 +19,7 @@ namespace charrnn {
 ///
 /// Shapes:  x (T, N, D), state parts (N, H) -> y (T, N, H)
 /// Gradients stop at the window's edge, and inside it every Context::truncate steps.
-/// Errors:  value_error for a width of 0
+/// Errors:  value_error for a width of 0, or above 2^30
 /// Source:  Werbos 1990 (back-propagation through time); Williams and Peng 1990 (truncation)
 template <Cell C, class T = float>
 class Recur {
@@ -96,8 +96,7 @@ Recur<C, T>::Recur(C cell, Random& random)
     : cell_(check(std::move(cell))), params_(cell_.template init<T>(random)) {}
 template <Cell C, class T>
 C Recur<C, T>::check(C cell) {
-    if (cell.in == 0 || cell.out == 0)
-        throw value_error(printed(cell) + ": expected an input and an output width of at least 1");
+    detail::check_widths(printed(cell), cell.in, cell.out);
     return cell;
 }
 
