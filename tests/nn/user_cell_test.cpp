@@ -253,6 +253,17 @@ TEST_CASE("user's cell: a step of its own has the right gradient in chains") {
     CHECK(r.passed());
 }
 
+TEST_CASE("user's cell: a step of its own may be the last layer, whatever its width") {
+    for (const std::size_t width : {1U, 15U, 16U, 17U}) {
+        Random random(1);
+        Model<double> model;
+        model.add(Recur<PlainStep, double>(PlainStep{width, width}, random));
+        const GradientReport r = check_gradients(model, {.steps = 3, .lanes = 2});
+        INFO(r);
+        CHECK(r.passed());
+    }
+}
+
 TEST_CASE("user's cell: parts of its work run on several threads [threads]") {
     Random random(1);
     Model<double> model;

@@ -37,7 +37,7 @@ using LayerState = std::vector<Matrix<T>>;
 ///     L::prefix                                          goes before its parameters' names: "cell.", or ""
 ///
 /// forward and backward are called for disjoint groups of lanes at the same time, prepare, gradient and collect
-/// for disjoint parts.
+/// for disjoint parts. The rows of output and d_input have room for whole vectors: see row_stride.
 template <class L>
 concept Layer = std::copyable<L> &&
     requires(const L& layer, L& mutable_layer, typename L::Tape& tape, const typename L::Tape& const_tape,

@@ -22,15 +22,19 @@ class StepTape {
 
   public:
     StepTape(const Cell& cell, const Plan& plan)
-        : plan_(plan), in_(cell.in), width_(cell.out), tape_width_(cell.tape_size()) {
+        : plan_(plan),
+          in_(cell.in),
+          width_(cell.out),
+          state_ld_(row_stride<T>(parts * cell.out)),
+          tape_width_(cell.tape_size()) {
         const std::size_t rows = plan.extent.rows();
-        state_.resize((rows + plan.extent.lanes) * parts * width_);
+        state_.resize((rows + plan.extent.lanes) * state_ld_);
         tape_.resize(rows * tape_width_);
         if (plan.ids) one_hot_.resize(rows * in_);
         if (!plan.backward) return;
         d_x_ld_ = row_stride<T>(in_);
         d_x_.resize(rows * d_x_ld_);
-        carry_.resize(plan.extent.lanes * parts * width_);
+        carry_.resize(plan.extent.lanes * state_ld_);
         d_before_.resize(carry_.size());
     }
 
@@ -53,8 +57,8 @@ class StepTape {
                 }
             if (context.begins != nullptr)
                 for (std::size_t r = row; r < row + lanes.count; ++r) {
-                    T* to = previous_.data() + r * parts * width_;
-                    const T* from = state_.data() + r * parts * width_;
+                    T* to = previous_.data() + r * state_ld_;
+                    const T* from = state_.data() + r * state_ld_;
                     if (context.begins[r] != 0)
                         std::fill_n(to, parts * width_, T(0));
                     else
@@ -105,7 +109,7 @@ class StepTape {
     }
 
     [[nodiscard]] View<const T> output(std::size_t steps) const {
-        return {state_.data() + n_lanes() * parts * width_, steps * n_lanes(), width_, parts * width_};
+        return {state_.data() + n_lanes() * state_ld_, steps * n_lanes(), width_, state_ld_};
     }
     [[nodiscard]] View<const T> d_input(std::size_t steps) const {
         return {d_x_.data(), steps * n_lanes(), in_, d_x_ld_};
@@ -114,9 +118,9 @@ class StepTape {
         return parts_of(state_, t * n_lanes(), n_lanes())[p];
     }
     [[nodiscard]] View<const T> d_state(std::size_t p) const {
-        return {carry_.data() + p * width_, n_lanes(), width_, parts * width_};
+        return {carry_.data() + p * width_, n_lanes(), width_, state_ld_};
     }
-    void allow_begins() { previous_.resize(plan_.extent.rows() * parts * width_); }
+    void allow_begins() { previous_.resize(plan_.extent.rows() * state_ld_); }
 
   private:
     [[nodiscard]] std::size_t n_lanes() const { return plan_.extent.lanes; }
@@ -125,7 +129,7 @@ class StepTape {
         using U = std::remove_pointer_t<decltype(buffer.data())>;
         StateView<U, parts> s;
         for (std::size_t p = 0; p < parts; ++p)
-            s[p] = View<U>(buffer.data() + row * parts * width_ + p * width_, count, width_, parts * width_);
+            s[p] = View<U>(buffer.data() + row * state_ld_ + p * width_, count, width_, state_ld_);
         return s;
     }
     static StateView<const T, parts> read(const StateView<T, parts>& s) {
@@ -150,7 +154,7 @@ class StepTape {
     }
 
     Plan plan_;
-    std::size_t in_, width_, tape_width_, d_x_ld_ = 0;
+    std::size_t in_, width_, state_ld_, tape_width_, d_x_ld_ = 0;
     const Params* params_ = nullptr;
     std::vector<Params> d_params_;
     Buffer<T> state_, previous_, tape_, one_hot_, d_x_, carry_, d_before_;
