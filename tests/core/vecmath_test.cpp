@@ -15,7 +15,7 @@ using namespace charrnn;
 
 namespace {
 
-enum class Function { exp, sigmoid, tanh };
+enum class Function { exp, sigmoid, tanh, sqrt };
 
 template <class T>
 struct Apply {
@@ -31,7 +31,8 @@ struct Apply {
             const V v = V::load(x + i);
             (f == Function::exp       ? simd::exp(v)
              : f == Function::sigmoid ? simd::sigmoid(v)
-                                      : simd::tanh(v))
+             : f == Function::tanh    ? simd::tanh(v)
+                                      : simd::sqrt(v))
                 .store(y + i);
         }
     }
@@ -48,7 +49,10 @@ std::vector<T> apply(Simd level, Function f, std::vector<T> x) {
 }
 
 long double exact(Function f, long double x) {
-    return f == Function::exp ? std::exp(x) : f == Function::sigmoid ? 1 / (1 + std::exp(-x)) : std::tanh(x);
+    return f == Function::exp       ? std::exp(x)
+           : f == Function::sigmoid ? 1 / (1 + std::exp(-x))
+           : f == Function::tanh    ? std::tanh(x)
+                                    : std::sqrt(x);
 }
 
 /// The largest error in units in the last place of the exact value.
@@ -93,6 +97,9 @@ TEST_CASE_TEMPLATE("vecmath: within a few units in the last place", T, float, do
         CHECK(worst_ulps(level, Function::sigmoid, magnitudes<T>(edge)) <= 3);
         CHECK(worst_ulps(level, Function::tanh, evenly<T>(-25, 25, 200'003)) <= 3);
         CHECK(worst_ulps(level, Function::tanh, magnitudes<T>(100)) <= 3);
+        std::vector<T> positive = magnitudes<T>(std::numeric_limits<T>::max() / 2);
+        for (T& x : positive) x = std::abs(x);
+        CHECK(worst_ulps(level, Function::sqrt, positive) <= 1);
     }
 }
 
@@ -126,6 +133,11 @@ TEST_CASE_TEMPLATE("vecmath: infinities, huge numbers and NaN", T, float, double
         CHECK(t[3] == 1);
         CHECK(std::isnan(t[4]));
         CHECK(t[5] == 0);
+        const std::vector<T> r = apply(level, Function::sqrt, x);
+        CHECK(r[2] == doctest::Approx(std::sqrt(huge)));
+        CHECK(r[3] == inf);
+        CHECK(std::isnan(r[4]));
+        CHECK(r[5] == 0);
     }
 }
 

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
 
 #include <charrnn/nn/layer.hpp>
 #include "optim/update.hpp"
@@ -23,6 +24,20 @@ TEST_CASE("RMSProp: agrees with its formula, with weight decay too") {
         };
         CHECK(test::worst_update<double>(rmsprop, 20, 0.002, rule) < 1e-13);
         CHECK(test::worst_update<float>(rmsprop, 20, 0.002, rule) < 1e-5);
+    }
+}
+
+TEST_CASE("RMSProp: a gradient whose square overflows leaves its parameter where it is") {
+    for (const Simd level : test::levels()) {
+        float p = 1, g = 1e21F, v = 0;
+        float* slots[] = {&v};
+        const RMSProp rmsprop;
+        const detail::Stretch<float> stretch{&p, &g, slots, 0, 1};
+        simd::dispatch(
+            level, detail::UpdateStretch<RMSProp, float>{rmsprop, stretch, rmsprop.factors<float>(1, 0.002),
+                                                         1.0F, std::numeric_limits<float>::infinity()});
+        CHECK(p == 1);
+        CHECK(std::isinf(v));
     }
 }
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include <charrnn/core/simd.hpp>
 
@@ -94,7 +95,7 @@ CHARRNN_INLINE V exp(const V& x) {
     return fma(scale, p, scale);
 }
 
-/// 1 / (1 + e^-x).
+/// 1 / (1 + e^-x). Below -88 (in double: -709) as there: 6e-39 (1e-308) instead of less.
 template <class V>
 CHARRNN_INLINE V sigmoid(const V& x) {
     using T = typename V::scalar;
@@ -114,8 +115,8 @@ CHARRNN_INLINE V tanh(const V& x) {
     return m / (m + V::all(T(2)));
 }
 
-/// The square root of x >= 0, to the last place or the one before; x below the smallest normal number gives about
-/// zero. Source: Newton's iteration for 1 / sqrt x from the well-known integer guess, and one correction.
+/// The square root of x >= 0, infinity included, to the last place or the one before; x below the smallest normal number
+/// gives about zero. Source: Newton's iteration for 1 / sqrt x from the well-known integer guess, and one correction.
 template <class V>
 CHARRNN_INLINE V sqrt(const V& x) {
     using T = typename V::scalar;
@@ -129,8 +130,8 @@ CHARRNN_INLINE V sqrt(const V& x) {
     const V half = T(0.5) * x;
     CHARRNN_UNROLL
     for (int i = 0; i < (single ? 3 : 4); ++i) y = y * (T(1.5) - half * y * y);
-    const V s = x * y;
-    return fma(T(0.5) * y, x - s * s, s);
+    const V s = x * y, finite = fma(T(0.5) * y, x - s * s, s);
+    return where_positive(x - V::all(std::numeric_limits<T>::max()), x, finite);
 }
 
 }  // namespace charrnn::simd
