@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
+#include <utility>
 
 #include "levels.hpp"
 #include "nn/run.hpp"
@@ -73,6 +75,17 @@ TEST_CASE("dense: with each activation") {
         const Case<double> c(6, 5, f, 4, 3, false);
         CHECK(test::worst(c.run({}), c.want) < 1e-12);
     }
+}
+
+TEST_CASE("dense: relu of minus infinity is 0, and of NaN is NaN") {
+    using V = simd::Baseline::pack<float>;
+    const float inf = std::numeric_limits<float>::infinity();
+    for (const auto& [x, want] :
+         {std::pair{-inf, 0.0F}, {-1.0F, 0.0F}, {0.0F, 0.0F}, {2.0F, 2.0F}, {inf, inf}})
+        CHECK(activation::relu.apply(V::all(x)).v[0] == want);
+    V nan{};
+    nan.v[1] = std::numeric_limits<float>::quiet_NaN();
+    CHECK(std::isnan(activation::relu.apply(nan).v[1]));
 }
 
 TEST_CASE_TEMPLATE("dense: the same bits whatever the groups of lanes, the parts and the room", T, float,

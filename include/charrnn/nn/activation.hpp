@@ -33,7 +33,7 @@ struct Activation {
             case Kind::sigmoid:
                 return simd::sigmoid(x);
             case Kind::relu:
-                return where_positive(x, x, V::all(0) * x);  // 0 * x keeps a NaN
+                return max(x, V::all(0));  // a NaN stays
             case Kind::custom: {
                 V y = x;
                 for (std::size_t i = 0; i < V::size; ++i)
