@@ -55,7 +55,8 @@ class Barrier {
 
 /// A team of `size` threads, the caller's among them. `run(first, second, ...)` calls each job as job(i) on thread
 /// i = 0, ..., size - 1; a job begins when all threads are done with the one before. run returns when all are
-/// done. After an exception no further job begins, and run throws it again, the first one if there are several.
+/// done. After an exception no further job begins, and run throws it again, the first one if there are several. One run at a
+/// time: not from within a job, nor by two threads at once.
 class Team {
   public:
     /// Errors: value_error for no threads.
@@ -70,6 +71,7 @@ class Team {
     /// Run the jobs, one after the other, each on every thread. Nothing is allocated.
     template <class... Jobs>
     void run(Jobs&&... jobs) {
+        static_assert(sizeof...(Jobs) > 0, "a Team needs a job to run");
         if (threads_.empty()) {
             (jobs(std::size_t{0}), ...);
             return;

@@ -67,7 +67,7 @@ double cross_entropy(const Matrix<T>& logits, const Targets& targets) {
 }
 
 /// Cross-entropy of probabilities, -log p[target], mean over the rows: what a chain that ends in softmax gives.
-/// A probability of zero counts as the smallest positive number. Shapes and errors as cross_entropy.
+/// A probability below the smallest normal number (1e-38 in float) counts as that. Shapes and errors as cross_entropy.
 template <class T, class Targets>
 double cross_entropy_probabilities(const Matrix<T>& p, const Targets& targets) {
     detail::check_targets(p, targets, "cross_entropy_probabilities");
