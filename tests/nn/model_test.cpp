@@ -70,10 +70,13 @@ TEST_CASE("model: errors") {
     std::string known;
     for (const std::string& name : Registry<>::instance().names())
         known += (known.empty() ? "" : ", ") + name;
-    for (const char* name : {"dense", "embedding", "gru", "lstm", "rnn"})
+    for (const char* name : {"dense", "dropout", "embedding", "gru", "lstm", "rnn"})
         CHECK(known.find(name) != std::string::npos);
-    CHECK_THROWS_WITH_AS(char_rnn("gruu", 5, 4, 1),
-                         ("no layer is called 'gruu': expected one of " + known).c_str(), value_error);
+    CHECK_THROWS_WITH_AS(
+        char_rnn("gruu", 5, 4, 1),
+        doctest::Contains(("no layer is called 'gruu': expected one of " + known + ";").c_str()),
+        value_error);
+    CHECK(printed(Registry<>::instance().make("dropout", 8, 8)) == "Dropout(8, 0.5)");
     CHECK_THROWS_WITH_AS(char_rnn("lstm", 5, 4, 0), "layers is 0: expected at least 1", value_error);
     CHECK_THROWS_AS(char_rnn("lstm", 5, 0, 1), value_error);
     CHECK_THROWS_AS(char_rnn("lstm", 0, 4, 1), value_error);

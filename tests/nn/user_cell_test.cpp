@@ -315,7 +315,12 @@ TEST_CASE("user's cell: joins the registry under a name, and a Model") {
     m.add(registry.make("mgu", 7, 5, random)).add(registry.make("dense", 5, 7, random)).add(softmax);
     CHECK(printed(m) == "Chain(Recur(MinimalGatedUnit(7, 5)), Dense(5, 7), softmax)");
     CHECK_THROWS_WITH_AS(static_cast<void>(registry.make("gruu", 1, 1)),
-                         "no layer is called 'gruu': expected one of dense, mgu", value_error);
+                         doctest::Contains("no layer is called 'gruu': expected one of dense, mgu; "),
+                         value_error);
+    registry.add("dense",
+                 [](const LayerSpec& s, Random& random) { return Dense<double>(s.out, s.in, random); });
+    CHECK(printed(registry.make("dense", 5, 7, random)) ==
+          "Dense(7, 5)");  // the newer one, whichever way it is asked for
 }
 
 TEST_CASE("user's cell: without a short_name it cannot be saved, and says so") {

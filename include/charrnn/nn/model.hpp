@@ -205,7 +205,11 @@ class Registry {
     static Registry& instance();
 
     /// Give a name to a way of making layers; an older one of that name is replaced.
-    void add(const std::string& name, Make make) { makers_[name] = std::move(make); }
+    void add(const std::string& name, Make make) {
+        add(name, MakeFromSpec([make = std::move(make)](const LayerSpec& s, Random& random) {
+                return make(s.in, s.out, random);
+            }));
+    }
     /// Give a cell the name that it has itself, its short_name: for cells of one's own, and for those of the library that
     /// not every program should have to compile.
     ///
@@ -217,7 +221,7 @@ class Registry {
         });
     }
     /// The same for a layer that has options: how a spec that names it becomes a layer.
-    void add(const std::string& name, MakeFromSpec make) { from_spec_[name] = std::move(make); }
+    void add(const std::string& name, MakeFromSpec make) { makers_[name] = std::move(make); }
     /// All names, in alphabetical order.
     [[nodiscard]] std::vector<std::string> names() const {
         std::vector<std::string> list;
@@ -227,22 +231,14 @@ class Registry {
     /// Make a layer. Errors: value_error for an unknown name, with the names there are.
     [[nodiscard]] AnyLayer<T> make(const std::string& name, std::size_t in, std::size_t out,
                                    Random& random = default_random()) const {
-        const auto found = makers_.find(name);
-        if (found == makers_.end()) {
-            std::string known;
-            for (const auto& n : names()) known += (known.empty() ? "" : ", ") + n;
-            throw value_error("no layer is called '" + name + "': expected one of " + known);
-        }
-        return found->second(in, out, random);
+        return made({.type = name, .in = in, .out = out}, random);
     }
 
     /// The layer that a spec describes. Every extent of its parameters must be a sum of multiples of the widths and a
     /// constant: that is how a file's sizes are checked before a layer is made.
     /// Errors: value_error for an unknown name, or where the layer made is not the one described
     [[nodiscard]] AnyLayer<T> make(const LayerSpec& spec, Random& random) const {
-        const auto found = from_spec_.find(spec.type);
-        AnyLayer<T> layer = found == from_spec_.end() ? make(spec.type, spec.in, spec.out, random)
-                                                      : found->second(spec, random);
+        AnyLayer<T> layer = made(spec, random);
         if (!spec.is_met_by(layer.spec()))
             throw value_error("the registry makes " + printed(layer.spec()) + " where " + printed(spec) +
                               " is asked for");
@@ -250,8 +246,18 @@ class Registry {
     }
 
   private:
-    std::map<std::string, Make> makers_;
-    std::map<std::string, MakeFromSpec> from_spec_;
+    AnyLayer<T> made(const LayerSpec& spec, Random& random) const {
+        const auto found = makers_.find(spec.type);
+        if (found == makers_.end()) {
+            std::string known;
+            for (const auto& n : names()) known += (known.empty() ? "" : ", ") + n;
+            throw value_error("no layer is called '" + spec.type + "': expected one of " + known +
+                              "; a program adds its own, and gru-reset-before, by Registry::add_cell");
+        }
+        return found->second(spec, random);
+    }
+
+    std::map<std::string, MakeFromSpec> makers_;
 };
 
 // Outside its class, and so not inline: an extern template declaration then spares a translation unit the layers.
@@ -262,9 +268,6 @@ Registry<T>& Registry<T>::instance() {
         r.add("lstm",
               [](std::size_t in, std::size_t out, Random& random) { return LSTM<T>(in, out, random); });
         r.add("gru", [](std::size_t in, std::size_t out, Random& random) { return GRU<T>(in, out, random); });
-        r.add("rnn", [](std::size_t in, std::size_t out, Random& random) {
-            return RNN<T>(in, out, activation::tanh, random);
-        });
         r.add("rnn", [](const LayerSpec& s, Random& random) {
             return RNN<T>(s.in, s.out, activation::named(s.option("activation", "tanh")), random);
         });
@@ -277,8 +280,6 @@ Registry<T>& Registry<T>::instance() {
                               s.option("mask", "each_step") == "each_window" ? DropoutMask::each_window
                                                                              : DropoutMask::each_step);
         });
-        r.add("dense",
-              [](std::size_t in, std::size_t out, Random& random) { return Dense<T>(in, out, random); });
         r.add("dense", [](const LayerSpec& s, Random& random) {
             return Dense<T>(s.in, s.out, activation::named(s.option("activation", "identity")), random);
         });
