@@ -181,6 +181,31 @@ TEST_CASE("gradient check: a NaN does not pass") {
     CHECK(std::isnan(r.worst()));
 }
 
+TEST_CASE("gradient check: what would check nothing, or the wrong thing, is an error") {
+    Random random(1);
+    const auto with = [&](auto middle) {
+        Model<double> m;
+        m.add(LSTM<double>(3, 4, random)).add(middle).add(Dense<double>(4, 3, random));
+        return m;
+    };
+    const auto model = with(Dense<double>(4, 4, random));
+    for (const GradientCheckOptions& none : {GradientCheckOptions{.steps = 0},
+                                             {.windows = 0},
+                                             {.lanes = 0},
+                                             {.groups = 0},
+                                             {.step = 0},
+                                             {.step = std::nan("")}})
+        CHECK_THROWS_AS((void)check_gradients(model, none), value_error);
+    CHECK(!GradientReport{}.passed());
+
+    const auto dropping = with(Dropout<double>(4, 0.4));
+    CHECK(check_gradients(dropping, {.steps = 4}).passed());
+    CHECK_THROWS_WITH_AS((void)check_gradients(dropping, {.steps = 4, .truncate = 2}),
+                         doctest::Contains("depends on the step's number"), value_error);
+    const auto held = with(Dropout<double>(4, 0.4, DropoutMask::each_window));
+    CHECK(check_gradients(held, {.steps = 4, .truncate = 2}).passed());
+}
+
 TEST_CASE("gradient check: the report says what is wrong") {
     std::ostringstream out;
     out << GradientReport{{{"layers.0.W", 1e-9, true}, {"layers.0.b", 0.5, false}}};

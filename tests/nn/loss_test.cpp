@@ -185,6 +185,8 @@ TEST_CASE("loss: targets that do not fit are named") {
     CHECK_THROWS_WITH_AS(cross_entropy(x, TargetIds{0, 3}),
                          "cross_entropy: target 3 in row 1, expected less than V = 3", shape_error);
     CHECK_THROWS_AS(cross_entropy_probabilities(x, TargetIds{7, 0}), shape_error);
+    CHECK_THROWS_WITH_AS(cross_entropy(Matrix<float>({0, 3}), TargetIds{}),
+                         "cross_entropy: no rows, expected at least one", shape_error);
 }
 
 }  // namespace loss_test

@@ -5,8 +5,11 @@
 #include <cstddef>
 #include <ostream>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include <charrnn/core/error.hpp>
+#include <charrnn/core/format.hpp>
 #include <charrnn/core/random.hpp>
 #include <charrnn/nn/runner.hpp>
 
@@ -35,8 +38,9 @@ struct GradientReport {
     };
     std::vector<Entry> entries;  ///< one for each array and window
 
-    /// Whether all arrays passed.
+    /// Whether there were arrays, and all passed.
     [[nodiscard]] bool passed() const {
+        if (entries.empty()) return false;
         return std::all_of(entries.begin(), entries.end(), [](const Entry& e) { return e.passed; });
     }
     /// The largest error.
@@ -64,7 +68,7 @@ class GradientCheck {
   public:
     template <class M>
     GradientCheck(M& model, const GradientCheckOptions& o)
-        : options_(o),
+        : options_(checked(o)),
           parameters_(model.parameters()),
           runner_(model, Plan{.extent = {o.steps, o.lanes},
                               .ids = o.ids,
@@ -92,7 +96,7 @@ class GradientCheck {
         GradientReport report;
         for (std::size_t w = 0; w < options_.windows; ++w) {
             const std::string suffix = options_.windows > 1 ? " (window " + std::to_string(w + 1) + ")" : "";
-            analytic(w);
+            const double whole = analytic(w);
             // The runner's memory is used again below, so the analytic gradients are copied first.
             std::vector<std::vector<double>> d_params;
             for (const auto& g : runner_.gradients()) d_params.emplace_back(g.data, g.data + g.size);
@@ -102,6 +106,7 @@ class GradientCheck {
                 const View<const double> d = runner_.d_input(options_.steps);
                 for (std::size_t r = 0; r < d.rows; ++r) d_x.insert(d_x.end(), d.row(r), d.row(r) + d.cols);
             }
+            check_segments(w, whole);
             for (std::size_t i = 0; i < parameters_.size(); ++i)
                 compare(report, parameters_[i].name + suffix, parameters_[i].data, d_params[i], w, all);
             if (!options_.ids)
@@ -122,6 +127,16 @@ class GradientCheck {
     static constexpr std::size_t all = static_cast<std::size_t>(-1);
     static constexpr std::size_t first = 1;
 
+    static const GradientCheckOptions& checked(const GradientCheckOptions& o) {
+        for (const auto& [name, n] :
+             {std::pair{"steps", o.steps}, {"windows", o.windows}, {"lanes", o.lanes}, {"groups", o.groups}})
+            if (n == 0)
+                throw value_error(std::string("check_gradients: ") + name + " is 0, expected at least 1");
+        if (!(o.step > 0) || !std::isfinite(o.step))
+            throw value_error("check_gradients: step is " + std::to_string(o.step) +
+                              ", expected a positive number");
+        return o;
+    }
     [[nodiscard]] std::size_t segments() const { return (options_.steps + segment_ - 1) / segment_; }
     [[nodiscard]] Input<double> input(std::size_t row) const {
         if (options_.ids) return {ids_.data() + row, {}};
@@ -145,7 +160,7 @@ class GradientCheck {
     void forward(std::size_t w, std::size_t s, const State<double>& from) {
         const std::size_t row = (w * options_.steps + s * segment_) * options_.lanes;
         runner_.load(from);
-        // As in training, so that dropout drops the same (without truncation: a segment begins at its own step 0).
+        // As in training, so that dropout drops the same.
         runner_.forward(input(row), {.training = true}, length(s), Lanes{0, options_.lanes});
         runner_.loss(targets_.data() + row, nullptr, length(s), Lanes{0, options_.lanes}, nullptr);
     }
@@ -160,7 +175,8 @@ class GradientCheck {
         return total / static_cast<double>(options_.steps * options_.lanes);
     }
 
-    void analytic(std::size_t w) {
+    /// The gradient of window w, left in the runner: the loss.
+    double analytic(std::size_t w) {
         const std::size_t row = w * options_.steps * options_.lanes;
         const Context context{.training = true, .truncate = options_.truncate};
         const double scale = 1.0 / static_cast<double>(options_.steps * options_.lanes);
@@ -173,6 +189,16 @@ class GradientCheck {
             runner_.backward(input(row), context, options_.steps, lanes);
         }
         runner_.gradient(input(row), context, options_.steps);
+        return runner_.total_loss(options_.steps) * scale;
+    }
+    /// Errors: value_error where window w's loss is not that of its segments, each of which begins at its own step 0.
+    void check_segments(std::size_t w, double whole) {
+        const double pieces = loss(w, all);
+        if (std::abs(whole - pieces) > 1e-9 * std::abs(whole))
+            throw value_error("check_gradients: the loss of a window is " + shortest(whole) +
+                              ", that of its pieces " + shortest(pieces) +
+                              ": a layer (a dropout for each step?) depends on the step's number; check it "
+                              "without truncate");
     }
 
     void compare(GradientReport& report, const std::string& name, double* values,
@@ -212,7 +238,10 @@ class GradientCheck {
 
 /// Compare a model's analytic gradients with central differences, in double precision: for every parameter, the
 /// input and the initial state, through several steps and across a window's edge. The loss is cross-entropy
-/// against random targets. A model in float is cast to double first; the given model is not changed.
+/// against random targets. A Chain in float is cast to double first; the given model is not changed.
+///
+/// Errors: value_error for options that leave nothing to check, and where truncate is given for a model with a layer that
+///         depends on the step's number, as a dropout for each step
 ///
 ///     const GradientReport report = check_gradients(Chain(Recur(MyCell{5, 4}), Dense(4, 7)));
 ///     if (!report.passed()) std::cout << report;      // names the parameter that is wrong
@@ -221,8 +250,12 @@ GradientReport check_gradients(const M& model, const GradientCheckOptions& optio
     auto twin = [&] {
         if constexpr (std::is_same_v<typename M::value_type, double>)
             return model;
-        else
+        else {
+            static_assert(
+                requires { model.template cast<double>(); },
+                "check_gradients needs a model in double, or a Chain, which it casts to double");
             return model.template cast<double>();
+        }
     }();
     return detail::GradientCheck(twin, options).run();
 }

@@ -38,6 +38,7 @@ void check_targets(const Matrix<T>& x, const Targets& targets, const char* what)
     if (x.shape(0) != targets.size())
         throw shape_error(std::string(what) + ": " + std::to_string(targets.size()) + " targets, expected " +
                           std::to_string(x.shape(0)) + ", one a row");
+    if (targets.size() == 0) throw shape_error(std::string(what) + ": no rows, expected at least one");
     for (std::size_t r = 0; r < targets.size(); ++r)
         if (targets[r] >= x.shape(1))
             throw shape_error(std::string(what) + ": target " + std::to_string(targets[r]) + " in row " +
@@ -49,7 +50,7 @@ void check_targets(const Matrix<T>& x, const Targets& targets, const char* what)
 /// Cross-entropy from logits, -log softmax(x)[target], mean over the rows.
 /// Shapes:  logits (R, V), targets R ids
 /// Units:   nats a character
-/// Errors:  shape_error if there is not one target below V for each row
+/// Errors:  shape_error if there is not one target below V for each row, or no row
 template <class T, class Targets>
 double cross_entropy(const Matrix<T>& logits, const Targets& targets) {
     detail::check_targets(logits, targets, "cross_entropy");
