@@ -1,10 +1,16 @@
 #include <doctest/doctest.h>
 
 #include <charrnn/train/csv_log.hpp>
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <string>
+
+#include <sys/resource.h>
+
+#include "temporary_folder.hpp"
 
 namespace csv_log_test {
 
@@ -54,6 +60,41 @@ TEST_CASE("a log that cannot be written says so, and why") {
     } catch (const io_error& e) {
         CHECK(std::string(e.what()).find("No space left on device") != std::string::npos);
     }
+}
+
+TEST_CASE("a row that could not be written leaves nothing behind, and the log goes on") {
+    const test::TemporaryFolder folder;
+    const std::string path = folder.path("log.csv");
+    struct ::rlimit before {};
+    REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+    {
+        CsvLog log(path);
+        log.step({.step = 1});
+        log.finish();
+        const auto length = std::filesystem::file_size(path);
+        struct ::rlimit small = before;
+        small.rlim_cur = length + 5;
+        REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+        log.step({.step = 2});
+        CHECK_THROWS_AS(log.finish(), io_error);
+        REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+        CHECK(std::filesystem::file_size(path) == length);
+        CHECK(log.mark().bytes == length);
+        log.step({.step = 3});
+    }
+    std::signal(SIGXFSZ, handler);
+    std::ifstream in(path);
+    std::string row, rows;
+    while (std::getline(in, row)) rows += row.substr(0, row.find(',')) + " ";
+    CHECK(rows == "step 1 3 ");
+}
+
+TEST_CASE("a file that is no log is not cut to a mark") {
+    const test::TemporaryFolder folder;
+    const std::string text(5000, 'x'), path = folder.write("mine.txt", text);
+    CHECK_THROWS_WITH_AS(CsvLog(path, LogMark{216, ""}), doctest::Contains("is not the log"), io_error);
+    CHECK(test::contents(path) == text);
 }
 
 }  // namespace csv_log_test

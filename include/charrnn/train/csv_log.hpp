@@ -29,7 +29,7 @@ class CsvLog {
   public:
     explicit CsvLog(std::string path);
     /// Go on with a log where a mark says: what was written after it is cut off. A file that is not there begins
-    /// anew. Errors: io_error too where the file is shorter than the mark says
+    /// anew. Errors: io_error too where the file is shorter than the mark says, or no log; it is as it was then
     CsvLog(std::string path, const LogMark& mark);
     ~CsvLog();
     CsvLog(const CsvLog&) = delete;
@@ -57,6 +57,9 @@ class CsvLog {
     static constexpr double nothing = -1;
     static constexpr const char* header = "step,epoch,chars,seconds,train_loss,probe_loss,val_loss,lr\n";
 
+    void open(const char* mode);
+    /// That what is in the file up to a mark is a log's. Errors: io_error
+    void check_begins_here(const LogMark& mark) const;
     /// The row of the last step as far as it is known, or nothing.
     [[nodiscard]] std::string open_row() const;
 
@@ -91,23 +94,44 @@ class CsvLog {
 
 namespace charrnn {
 
-CHARRNN_ONCE CsvLog::CsvLog(std::string path)
-    : path_(std::move(path)), file_(std::fopen(path_.c_str(), "w")) {
+CHARRNN_ONCE void CsvLog::open(const char* mode) {
+    file_.reset(std::fopen(path_.c_str(), mode));
+    // A row that could not be written must not wait for the next.
+    if (file_) std::setvbuf(file_.get(), nullptr, _IONBF, 0);
+}
+
+CHARRNN_ONCE CsvLog::CsvLog(std::string path) : path_(std::move(path)) {
+    open("w");
     if (!file_) fail();
     write(header);
     row_.learning_rate = 0;
 }
 
-CHARRNN_ONCE CsvLog::CsvLog(std::string path, const LogMark& mark)
-    : path_(std::move(path)), file_(std::fopen(path_.c_str(), "r+")) {
+CHARRNN_ONCE CsvLog::CsvLog(std::string path, const LogMark& mark) : path_(std::move(path)) {
+    open("r+");
     if (!file_ && errno == ENOENT) {
-        file_.reset(std::fopen(path_.c_str(), "w"));
+        open("w");
         if (!file_) fail();
         write(header);
     } else {
+        if (file_) check_begins_here(mark);
         rewind(mark);
     }
     pending_ = mark.row;
+}
+
+CHARRNN_ONCE void CsvLog::check_begins_here(const LogMark& mark) const {
+    if (!std::filesystem::is_regular_file(path_)) return;
+    std::ifstream file(path_, std::ios::binary);
+    std::string start(std::strlen(header), ' ');
+    char last = ' ';
+    file.read(start.data(), static_cast<std::streamsize>(start.size()));
+    file.seekg(static_cast<std::streamoff>(mark.bytes) - 1);
+    file.get(last);
+    // A file that is too short is refused next, for that.
+    if (file && (start != header || last != '\n'))
+        throw io_error("log " + path_ + ": is not the log that the run to be resumed has written, expected " +
+                       std::to_string(mark.bytes) + " bytes of rows that begin with step,epoch,chars,seconds");
 }
 
 CHARRNN_ONCE CsvLog::~CsvLog() {
@@ -182,7 +206,15 @@ CHARRNN_ONCE std::string CsvLog::number(double loss) {
 
 CHARRNN_ONCE void CsvLog::write(const char* text) {
     errno = 0;
-    if (std::fputs(text, file_.get()) < 0 || std::fflush(file_.get()) != 0) fail();
+    if (std::fputs(text, file_.get()) < 0) {
+        const int reason = errno;
+        // Half a row would be in the way of the next.
+        if (::ftruncate(::fileno(file_.get()), static_cast<off_t>(bytes_)) == 0)
+            (void)std::fseek(file_.get(), 0, SEEK_END);
+        std::clearerr(file_.get());
+        errno = reason;
+        fail();
+    }
     bytes_ += std::strlen(text);
 }
 
