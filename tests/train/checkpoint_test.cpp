@@ -229,6 +229,31 @@ TEST_CASE("a schedule that was set on the way goes on where it was") {
     CHECK(bits(trainer, f.s.alphabet) == bits(f.trainer, f.s.alphabet));
 }
 
+TEST_CASE("resuming without what was tied says so") {
+    const test::TemporaryFolder folder;
+    const Setting s = small();
+    Random random(1);
+    Model<> model = char_rnn("rnn", s.alphabet.size(), 5, 1, random, {.embedding = 5});
+    Trainer tied(model, Adam(0.01), s.batches(), {.ties = {{"layers.0.W", "layers.2.W"}}});
+    save_run(folder.path("run"), tied, s.alphabet);
+    CHECK(resume(folder.path("run"), tied).differences.empty());
+    Trainer loose(model, Adam(0.01), s.batches());
+    const auto differences = resume(folder.path("run"), loose).differences;
+    REQUIRE(differences.size() == 1);
+    has(differences[0], "the parameters that are one: layers.0.W = layers.2.W when the run was saved");
+}
+
+TEST_CASE("a best loss that is no number is none, and does not keep a run from going on") {
+    Fixture f;
+    save_run(f.path, f.trainer, f.s.alphabet, {.best_loss = std::nan("")});
+    CHECK(!resume(f.path, f.trainer).extra.best_loss);
+    for (const char* written : {"nan", "inf"}) {
+        save_run(f.path, f.trainer, f.s.alphabet, {.best_loss = 1.5, .best_step = 3});
+        test::tamper(f.path, [&](Tensors&, Metadata& m) { m["train.best_loss"] = written; });
+        CHECK(!resume(f.path, f.trainer).extra.best_loss);
+    }
+}
+
 TEST_CASE("a run is not resumed with another model, optimiser, text or layout, and nothing is changed then") {
     Fixture f;
     {

@@ -1,12 +1,14 @@
 #include <doctest/doctest.h>
 
+#include <cmath>
+#include <limits>
+
 #include <charrnn/optim/schedule.hpp>
 #include <charrnn/optim/sgd.hpp>
 #include <charrnn/train/checkpoints.hpp>
 #include <charrnn/train/saver.hpp>
 #include <filesystem>
 #include <fstream>
-#include <limits>
 #include <string>
 
 #include "temporary_folder.hpp"
@@ -115,6 +117,44 @@ TEST_CASE("a saver keeps what a loss was measured of, the end of a cycle, and a 
     trainer.run(steps(2));
     CHECK(steps_of(kept) == "4 5 7");
     CHECK(load_model(kept.last_path()).model.size() == 2);
+}
+
+TEST_CASE("a saver saves at the ends of another schedule's cycles, and whatever it is asked to") {
+    const test::TemporaryFolder folder;
+    const std::string path = folder.path() + "/run.safetensors";
+    const test::Setting s{
+        .text = test::words(400), .shape = {.lanes = 4, .window = 5}, .hidden = 3, .layers = 1};
+    Model<> model = s.model();
+    Trainer trainer(model, SGD(0.1), s.batches(), {.threads = 1, .schedule = cosine_restarts(steps(5))});
+    Saver saver(path, trainer, s.alphabet, {.steps = 0, .seconds = 0});
+    std::string saved_at;
+    trainer.after_step([&](const Progress& p) {
+        saver.save_if_due();
+        if (std::filesystem::exists(path) &&
+            TensorFile::read(path).metadata().at("train.step") == std::to_string(p.step))
+            saved_at += std::to_string(p.step) + " ";
+    });
+    trainer.run(steps(10));
+    trainer.set_schedule(cosine_restarts(steps(4)));
+    trainer.run(steps(8));
+    CHECK(saved_at == "5 10 14 18 ");
+
+    // What is not in the run's state, at a step that is saved already.
+    CHECK(saver.validation(1.25));
+    CHECK(!saver.validation(std::nan("")));
+    CHECK(!saver.validation(-std::numeric_limits<double>::infinity()));
+    saver.extra.notes["colour"] = "red";
+    CsvLog log(folder.path() + "/log.csv");
+    saver.log = &log;
+    CHECK(saver.save());
+    RunExtra extra = read_run_extra(TensorFile::read(path));
+    CHECK(extra.best_loss == 1.25);
+    CHECK(extra.notes.at("colour") == "red");
+    CHECK(extra.log.has_value());
+    // A log that is no longer written has no place in the run.
+    saver.log = nullptr;
+    CHECK(saver.save());
+    CHECK(!read_run_extra(TensorFile::read(path)).log.has_value());
 }
 
 TEST_CASE("a log is cut back to a step") {

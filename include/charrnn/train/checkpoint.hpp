@@ -231,7 +231,10 @@ CHARRNN_ONCE std::map<std::string, std::string> settings_text(const TrainerOptio
         if (!rates.empty()) rates += ' ';
         rates += exact(rate);
     }
-    return {{"train.clip", exact(o.clip)},
+    std::string ties;
+    for (const Tie& tie : o.ties) ties += (ties.empty() ? "" : ", ") + tie.first + " = " + tie.second;
+    return {{"train.ties", ties},
+            {"train.clip", exact(o.clip)},
             {"train.clip_value", exact(o.clip_value)},
             {"train.rates", rates},
             {"train.decay", exact(o.decay)},
@@ -284,7 +287,7 @@ CHARRNN_ONCE bool same_schedule(const std::string& one, const std::string& other
 }
 
 CHARRNN_ONCE void describe_extra(const RunExtra& extra, std::map<std::string, std::string>& metadata) {
-    if (extra.best_loss) {
+    if (extra.best_loss && std::isfinite(*extra.best_loss)) {
         metadata["train.best_loss"] = exact(*extra.best_loss);
         metadata["train.best_step"] = std::to_string(extra.best_step);
     }
@@ -298,7 +301,9 @@ CHARRNN_ONCE void describe_extra(const RunExtra& extra, std::map<std::string, st
 CHARRNN_ONCE RunExtra load_extra(const TensorFile& file) {
     const MetadataReader read(file);
     RunExtra extra;
-    if (read.find("train.best_loss") != nullptr) {
+    // Versions before wrote "nan" where a validation had been asked to stop.
+    if (const std::string* best = read.find("train.best_loss");
+        best != nullptr && std::isfinite(parsed_number(*best).value_or(0))) {
         extra.best_loss = read.real("train.best_loss");
         extra.best_step = read.count("train.best_step");
     }
@@ -314,6 +319,7 @@ CHARRNN_ONCE std::vector<std::string> differences(const TensorFile& file, const 
         {"train.clip", "the gradient's greatest norm"},
         {"train.clip_value", "the gradient's greatest number"},
         {"train.rates", "the layers' rates"},
+        {"train.ties", "the parameters that are one"},
         {"train.decay", "the learning rate's decay"},
         {"train.truncate", "the truncation of gradients"},
         {"train.seed", "the seed"},

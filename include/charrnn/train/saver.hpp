@@ -1,8 +1,11 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <exception>
 #include <functional>
 #include <optional>
 #include <string>
@@ -51,7 +54,7 @@ class Saver {
           last_step_(trainer.state().step),
           last_cycle_(trainer.progress().cycle) {}
 
-    /// What is saved with the run: best validation, notes. The log's place is filled in if there is one.
+    /// What is saved with the run: best validation, notes. The log's place is the log's, or none.
     RunExtra extra{};
     /// The log whose place is saved.
     CsvLog* log = nullptr;
@@ -63,29 +66,29 @@ class Saver {
     void save_if_due() {
         const std::uint64_t step = trainer_.state().step;
         const double seconds = std::chrono::duration<double>(Clock::now() - last_time_).count();
+        if (saved_ == now()) return;
+        // Another schedule counts its own cycles.
+        last_cycle_ = std::min(last_cycle_, trainer_.progress().cycle);
         if ((interval_.steps > 0 && step >= last_step_ + interval_.steps) ||
             (interval_.seconds > 0 && seconds >= interval_.seconds) || step < last_step_ ||
             trainer_.progress().cycle > last_cycle_ || (kept != nullptr && loss_at(step)))
             (void)save();
     }
-    /// Save now, unless this very state is saved already. Whether the newest state is in the file.
+    /// Save now. Whether the newest state is in the file.
     bool save() {
         const std::uint64_t step = trainer_.state().step;
-        // A run that went back comes to a step again, and then with another learning rate.
-        const std::pair<std::uint64_t, double> now{step, trainer_.state().lr};
-        if (saved_ == now) return true;
         last_step_ = step;
         last_time_ = Clock::now();
         last_cycle_ = trainer_.progress().cycle;
         try {
-            if (log != nullptr) extra.log = log->mark();
+            extra.log = log != nullptr ? std::optional(log->mark()) : std::nullopt;
             const std::string bytes = run_bytes(trainer_, alphabet_, extra);
             write_atomically(path_, bytes);
             if (kept != nullptr)
                 kept->add(step, loss_at(step), [&](const std::string& to) { write_atomically(to, bytes); });
-            saved_ = now;
+            saved_ = now();
             return true;
-        } catch (const error& e) {
+        } catch (const std::exception& e) {  // there may be no memory for the file's bytes, too
             const std::string reason = std::string("not saved: ") + e.what();
             if (report_)
                 report_(reason);
@@ -94,8 +97,11 @@ class Saver {
             return false;
         }
     }
-    /// Note a validation loss. Whether it is the best so far.
+    /// Note a validation loss. Whether it is the best so far; one that is not finite is none, as that of a validation that was
+    /// asked to stop.
     bool validation(double loss) {
+        if (!std::isfinite(loss)) return false;
+        saved_.reset();
         validated_ = {trainer_.state().step, loss};
         if (extra.best_loss && *extra.best_loss <= loss) return false;
         extra.best_loss = loss;
@@ -106,6 +112,10 @@ class Saver {
   private:
     using Clock = std::chrono::steady_clock;
 
+    /// Which state of the run it is: one that went back comes to a step again, and then with another learning rate.
+    [[nodiscard]] std::pair<std::uint64_t, double> now() const {
+        return {trainer_.state().step, trainer_.state().lr};
+    }
     [[nodiscard]] std::optional<double> loss_at(std::uint64_t step) const {
         return validated_ && validated_->first == step ? std::optional(validated_->second) : std::nullopt;
     }
