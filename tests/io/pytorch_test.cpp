@@ -117,6 +117,17 @@ TEST_CASE("what cannot be imported says which tensor, and why") {
         d.tensors[1].shape = {50, 2};
         has(d.refusal(), "expected (4H, H), an LSTM");
     }
+    SUBCASE("a width whose fourfold overflows") {
+        d.tensors[0].shape = {0, 7};
+        d.tensors[1].shape = {0, std::size_t{1} << 62U};
+        d.tensors[0].bytes = d.tensors[1].bytes = 0;
+        has(d.refusal(), "expected (4H, H), an LSTM");
+    }
+    SUBCASE("a second layer of another width") {
+        d.tensors[4].shape = {20, 4};
+        d.tensors[4].bytes = 20 * 4 * sizeof(double);
+        has(d.refusal(), "'rnn.weight_ih_l1' has the shape (20, 4), expected (20, 5)");
+    }
     SUBCASE("not a matrix") {
         d.tensors[0].shape = {20, 7, 1};
         has(d.refusal(), "'rnn.weight_ih_l0' and 'rnn.weight_hh_l0' are not both matrices");

@@ -93,7 +93,7 @@ Model<T> import_pytorch(const TensorFile& file) {
             refuse("tensors " + detail::in_quotes(ih->name) + " and " + detail::in_quotes(hh.name) +
                    " are not both matrices");
         const std::size_t D = ih->shape[1], H = hh.shape[1], G = hh.shape[0];
-        if (G != 4 * H && G != H)
+        if (G != H && (G % 4 != 0 || G / 4 != H))
             refuse("tensor " + detail::in_quotes(hh.name) + " has the shape " + detail::shape_text(hh.shape) +
                    ": expected (4H, H), an LSTM, or (H, H), an RNN");
         const auto Wi = load(ih->name, {G, D}), Wh = load(hh.name, {G, H});
@@ -103,6 +103,12 @@ Model<T> import_pytorch(const TensorFile& file) {
                 const auto part = load(prefix + bias + l, {G});
                 for (std::size_t j = 0; j < G; ++j) b[j] += part[j];
             }
+        detail::check_finite(b.data(), G,
+                             file.name() + ": the sum of the biases of " + detail::in_quotes(ih->name));
+        if (k > 0 && D != model.out_size())
+            refuse("tensor " + detail::in_quotes(ih->name) + " has the shape " +
+                   detail::shape_text(ih->shape) + ", expected (" + std::to_string(G) + ", " +
+                   std::to_string(model.out_size()) + ")");
         AnyLayer<T> layer = Registry<T>::instance().make(G == H ? "rnn" : "lstm", D, H, random);
         std::vector<Parameter<T>> to;
         layer.append_parameters("", to);
