@@ -12,9 +12,9 @@ namespace charrnn {
 ///     trainer.stop_when(interrupted);
 class InterruptGuard {
   public:
-    InterruptGuard() : old_int_(std::signal(SIGINT, &note)), old_term_(std::signal(SIGTERM, &note)) {
-        flag() = 0;
-    }
+    // The flag first: a signal that comes between the two is seen.
+    InterruptGuard()
+        : old_int_((flag() = 0, std::signal(SIGINT, &note))), old_term_(std::signal(SIGTERM, &note)) {}
     ~InterruptGuard() {
         std::signal(SIGINT, old_int_);
         std::signal(SIGTERM, old_term_);
