@@ -177,6 +177,12 @@ TEST_CASE("early stopping: after some losses in a row without a better one") {
     CHECK(stopping.reached());
     CHECK(stopping.best() == 1.5);
     CHECK(stopping.best_at() == 2);
+    EarlyStopping again(3, 0.01);  // in another process, with more patience
+    again.restore(stopping.state());
+    CHECK(!again.reached());
+    CHECK(again.best() == 1.5);
+    CHECK(!again.add(1.5));
+    CHECK(again.reached());
     CHECK_THROWS_AS(EarlyStopping(0), value_error);
     CHECK_THROWS_AS(EarlyStopping(1, -0.1), value_error);
 

@@ -28,28 +28,37 @@ class EarlyStopping {
 
     /// The next loss; returns whether it is the best so far. A NaN is never the best.
     bool add(double loss) {
-        ++count_;
-        if (!(loss < best_ - margin_)) {
-            ++waited_;
+        ++state_.count;
+        if (!(loss < state_.best - margin_)) {
+            ++state_.waited;
             return false;
         }
-        best_ = loss;
-        best_at_ = count_;
-        waited_ = 0;
+        state_ = {.best = loss, .best_at = state_.count, .count = state_.count, .waited = 0};
         return true;
     }
+    /// What a run that goes on in another process needs to know.
+    struct State {
+        double best = std::numeric_limits<double>::infinity();  ///< the best loss
+        std::size_t best_at = 0;                                ///< which one it was, from 1
+        std::size_t count = 0;                                  ///< how many there were
+        std::size_t waited = 0;                                 ///< how many since the best
+    };
+    /// Where it stands.
+    [[nodiscard]] const State& state() const { return state_; }
+    /// Go on from there.
+    void restore(const State& state) { state_ = state; }
+
     /// Whether it is time to stop.
-    [[nodiscard]] bool reached() const { return waited_ >= patience_; }
+    [[nodiscard]] bool reached() const { return state_.waited >= patience_; }
     /// The best loss; infinite before the first.
-    [[nodiscard]] double best() const { return best_; }
+    [[nodiscard]] double best() const { return state_.best; }
     /// Which one it was, from 1; 0 before the first.
-    [[nodiscard]] std::size_t best_at() const { return best_at_; }
+    [[nodiscard]] std::size_t best_at() const { return state_.best_at; }
 
   private:
     std::size_t patience_;
     double margin_;
-    double best_ = std::numeric_limits<double>::infinity();
-    std::size_t best_at_ = 0, count_ = 0, waited_ = 0;
+    State state_;
 };
 
 }  // namespace charrnn
