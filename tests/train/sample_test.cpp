@@ -48,6 +48,14 @@ TEST_CASE("sampling: an unknown character of the prompt is an error, skipped or 
     CHECK(sample(f.model, f.alphabet, 0, {.prompt = "tZe", .unknown = Unknown::replace(U'h')}) == "the");
 }
 
+TEST_CASE("sampling: a prompt of which nothing is left is none") {
+    const Fixture f;
+    const SampleOptions options{.prompt = "☃☃", .seed = 2, .unknown = Unknown::skip()};
+    CHECK(sample(f.model, f.alphabet, 5, options) == sample(f.model, f.alphabet, 5, {.seed = 2}));
+    CHECK(decode(sample(f.model, f.alphabet, 5, options)).size() == 5);
+    CHECK_THROWS_AS((void)next_distribution(f.model, f.alphabet, "☃", options), data_error);
+}
+
 TEST_CASE("sampling: temperature 0 takes the most likely, and settings are checked") {
     const Fixture f;
     const auto greedy = [&](std::uint64_t seed) {

@@ -110,7 +110,7 @@ class Sampler {
     /// Where SampleOptions::stop stands, if ever.
     [[nodiscard]] std::default_sentinel_t end() const { return std::default_sentinel; }
     /// How many characters of the prompt are still to come.
-    [[nodiscard]] std::size_t prompt_left() const { return pending_.size(); }
+    [[nodiscard]] std::size_t prompt_left() const { return prompted_ ? pending_.size() : 0; }
     /// Whether the last character was SampleOptions::stop.
     [[nodiscard]] bool ended() const { return ended_; }
 
@@ -137,7 +137,7 @@ class Sampler {
     Random random_;
     Runner<T> runner_;
     State<T> zero_, state_;
-    bool ended_ = false;
+    bool ended_ = false, prompted_ = false;
     std::vector<std::uint32_t> pending_;
 };
 
@@ -157,7 +157,8 @@ Sampler<T>::Sampler(Runner<T> runner, State<T> zero, const Alphabet& alphabet, c
     runner_.load(state_);
     const Ids prompt = alphabet_.encode(std::string_view(options.prompt), options.unknown);
     for (std::size_t i = 0; i < prompt.size(); ++i) pending_.push_back(prompt[i]);
-    if (pending_.empty()) pending_.push_back(any_character());
+    prompted_ = !pending_.empty();
+    if (!prompted_) pending_.push_back(any_character());
     std::reverse(pending_.begin(), pending_.end());
 }
 template <class T>
@@ -193,7 +194,7 @@ template <SequenceModel M, class Sink>
 void sample_to(const M& model, const Alphabet& alphabet, std::size_t length, const SampleOptions& options,
                Sink sink) {
     Sampler sampler(model, alphabet, options);
-    for (std::size_t left = length + (options.prompt.empty() ? 0 : sampler.prompt_left()); left > 0; --left) {
+    for (std::size_t left = length + sampler.prompt_left(); left > 0; --left) {
         const std::string s = sampler.next();
         if (sampler.ended()) return;
         sink(std::string_view(s));
@@ -251,9 +252,9 @@ std::vector<std::string> sample_streams(const M& model, const Alphabet& alphabet
 template <SequenceModel M>
 std::vector<double> next_distribution(const M& model, const Alphabet& alphabet, const std::string& context,
                                       SampleOptions options = {}) {
-    if (context.empty()) throw data_error("next_distribution: the context is empty");
     options.prompt = context;
     Sampler sampler(model, alphabet, options);
+    if (sampler.prompt_left() == 0) throw data_error("next_distribution: the context is empty");
     while (sampler.prompt_left() > 0) sampler.next_id();
     return sampler.distribution();
 }
