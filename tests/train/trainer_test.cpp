@@ -327,6 +327,16 @@ TEST_CASE("settings out of range get a sentence") {
     CHECK(message(Adam(0.1), {.clip = std::nan("")}).find("clip is nan") == 0);
     CHECK(message(Adam(0.1), {.decay = 0}).find("decay is 0") == 0);
     CHECK(message(Adam(0.1), {}) == "no error");
+    const double nan = std::nan("");
+    for (const double beta : {nan, -0.1, 1.0})
+        CHECK(message(Adam(0.1, beta), {}).find("Adam: beta1 is ") == 0);
+    CHECK(message(Adam(0.1, 0.9, 1), {}) == "Adam: beta2 is 1: expected 0 or more, and less than 1");
+    CHECK(message(Adam(0.1, 0.9, 0.999, 0), {}) == "Adam: epsilon is 0: expected more than 0");
+    CHECK(message(AdamW(0.1, -1), {}) == "Adam: weight_decay is -1: expected 0 or more");
+    CHECK_THROWS_AS(Trainer(model, SGD(0.1, {.momentum = nan}), s.batches()), value_error);
+    CHECK_THROWS_AS(Trainer(model, SGD(0.1, {.weight_decay = nan}), s.batches()), value_error);
+    CHECK_THROWS_AS(Trainer(model, RMSProp(0.1, nan), s.batches()), value_error);
+    CHECK_THROWS_AS(Trainer(model, RMSProp(0.1, 0.9, 1e-8, nan), s.batches()), value_error);
 
     Model<> other = char_rnn("lstm", s.alphabet.size() + 1, 8, 1);
     CHECK_THROWS_AS(Trainer(other, Adam(0.1), s.batches()), shape_error);

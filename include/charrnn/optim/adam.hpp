@@ -9,6 +9,7 @@
 
 #include <charrnn/core/simd.hpp>
 #include <charrnn/core/vecmath.hpp>
+#include <charrnn/optim/check_setting.hpp>
 
 namespace charrnn {
 
@@ -46,6 +47,14 @@ struct Adam {
           epsilon(epsilon_),
           weight_decay(weight_decay_),
           decoupled(decoupled_) {}
+
+    /// Errors: value_error for settings out of range
+    void check() const {
+        detail::check_setting("Adam: beta1", beta1, 1);
+        detail::check_setting("Adam: beta2", beta2, 1);
+        detail::check_setting("Adam: epsilon", epsilon, detail::no_limit, false);
+        detail::check_setting("Adam: weight_decay", weight_decay);
+    }
 
     template <class T>
     struct Factors {

@@ -22,6 +22,7 @@ namespace charrnn {
 ///     o.lr                             the learning rate at the beginning
 ///     o.factors<T>(step, lr)           what is the same for all parameters in step 1, 2, ...
 ///     o.update(p, g, slot, factors)    the new parameter and slots, from the gradient g
+///     o.check()                        if it has one: value_error for settings out of range
 template <class O>
 concept Optimiser = std::copyable<O> &&
     requires(const O& o, simd::Pack<float, 16>& p, const simd::Pack<float, 16>& g,

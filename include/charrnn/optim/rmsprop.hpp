@@ -8,6 +8,7 @@
 
 #include <charrnn/core/simd.hpp>
 #include <charrnn/core/vecmath.hpp>
+#include <charrnn/optim/check_setting.hpp>
 
 namespace charrnn {
 
@@ -35,6 +36,13 @@ struct RMSProp {
     RMSProp() = default;
     explicit RMSProp(double lr_, double rho_ = 0.99, double epsilon_ = 1e-8, double weight_decay_ = 0)
         : lr(lr_), rho(rho_), epsilon(epsilon_), weight_decay(weight_decay_) {}
+
+    /// Errors: value_error for settings out of range
+    void check() const {
+        detail::check_setting("RMSProp: rho", rho, 1);
+        detail::check_setting("RMSProp: epsilon", epsilon, detail::no_limit, false);
+        detail::check_setting("RMSProp: weight_decay", weight_decay);
+    }
 
     template <class T>
     struct Factors {

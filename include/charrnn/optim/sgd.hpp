@@ -7,6 +7,7 @@
 #include <string>
 
 #include <charrnn/core/simd.hpp>
+#include <charrnn/optim/check_setting.hpp>
 
 namespace charrnn {
 
@@ -40,6 +41,12 @@ struct SGD {
 
     SGD() = default;
     explicit SGD(double lr_, SGDOptions options_ = {}) : lr(lr_), options(options_) {}
+
+    /// Errors: value_error for settings out of range
+    void check() const {
+        detail::check_setting("SGD: momentum", options.momentum);
+        detail::check_setting("SGD: weight_decay", options.weight_decay);
+    }
 
     template <class T>
     struct Factors {

@@ -50,8 +50,8 @@ enum class Stop { done, requested };
 /// nothing of that changes the run, which is a value of its own (`state()`). The recurrent state goes from window to
 /// window and is zero at the beginning of an epoch. The loss is the mean over the valid targets of all lanes.
 ///
-/// With the cells of the library the results are the same bits for any number of threads and slices; with a user's
-/// StepCell for any number of threads at the same slices.
+/// With LSTM, GRU and RNN the results are the same bits for any number of threads and slices; with a StepCell, as
+/// GRUResetBeforeCell or a user's own, for any number of threads at the same slices.
 ///
 ///     Trainer trainer(model, Adam(0.002), Batches(text, alphabet));
 ///     trainer.every(30s, [](const Progress& p) { std::cout << p << '\n'; });
@@ -76,6 +76,7 @@ class Trainer {
           step_(model, {source_.window(), source_.lanes()}, options_) {
         detail::check_alphabet(model, source_.alphabet_size());
         detail::check_rate(optimiser_.lr);
+        if constexpr (requires { optimiser_.check(); }) optimiser_.check();
         detail::check_rates(options_.rates, step_.layers());
         state_.lr = optimiser_.lr;
         state_.recurrent = model.zero_state(source_.lanes());
