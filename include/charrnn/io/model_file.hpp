@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <map>
 #include <optional>
 #include <string>
@@ -45,21 +46,25 @@ std::vector<Parameter<typename M::value_type>> read_only_parameters(const M& mod
         .parameters();  // NOLINT(cppcoreguidelines-pro-type-const-cast): nothing is written
 }
 
-/// Errors: numeric_error, naming the place and the position, for a number that is not finite
+/// Errors: numeric_error, naming the place and the position
+[[noreturn]] void refuse_number(const std::string& place, std::size_t position, double x);
+
+/// That n numbers are finite. Errors: numeric_error
 template <class T>
 void check_finite(const T* x, std::size_t n, const std::string& place) {
     for (std::size_t i = 0; i < n; ++i)
-        if (!std::isfinite(x[i]))
-            throw numeric_error(place + " has " + std::to_string(x[i]) + " at position " + std::to_string(i) +
-                                ", expected finite numbers only");
+        if (!std::isfinite(x[i])) refuse_number(place, i, static_cast<double>(x[i]));
 }
-/// The same for a tensor in a file.
+/// The same for a tensor in a file, whose numbers stay where they are.
 template <class T>
 void check_finite(const TensorFile& file, const std::string& name) {
     const TensorInfo& t = file.at(name);
-    std::vector<T> numbers(t.bytes() / sizeof(T));
-    file.copy(name, t.shape, numbers.data());
-    check_finite(numbers.data(), numbers.size(), file.name() + ": tensor " + in_quotes(name));
+    for (std::size_t i = 0; i < t.bytes() / sizeof(T); ++i) {
+        T x;
+        std::memcpy(&x, file.data(t) + i * sizeof(T), sizeof(T));
+        if (!std::isfinite(x))
+            refuse_number(file.name() + ": tensor " + in_quotes(name), i, static_cast<double>(x));
+    }
 }
 
 /// Copy a file's weights into parameters of the same names and shapes, or, if anything is wrong, nothing.
@@ -199,6 +204,11 @@ CHARRNN_ONCE std::string version() {
 }
 
 namespace detail {
+
+[[noreturn]] CHARRNN_ONCE void refuse_number(const std::string& place, std::size_t position, double x) {
+    throw numeric_error(place + " has " + std::to_string(x) + " at position " + std::to_string(position) +
+                        ", expected finite numbers only");
+}
 
 CHARRNN_ONCE Alphabet load_alphabet(const TensorFile& file) {
     const MetadataReader read(file);
