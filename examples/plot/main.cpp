@@ -92,7 +92,7 @@ static std::string draw(const std::vector<Curve>& curves, const std::string& tit
     x_max = std::max(x_max, 1e-9);
     const double step = tick(std::max(high - low, 1e-6));
     low = std::floor(low / step) * step;
-    high = std::ceil(high / step) * step;
+    high = std::max(std::ceil(high / step) * step, low + step);
     const auto at = [&](const Point& p) {
         char s[64];
         std::snprintf(s, sizeof s, "%.1f,%.1f", left + p.x / x_max * (width - left - right),
@@ -155,7 +155,8 @@ int main(int argc, char** argv) {
         for (const std::string& path : logs) curves.push_back(read_log(path, smooth, by_seconds));
         const std::string svg = draw(curves, title, by_seconds);
         if (out.empty()) {
-            std::cout << svg;
+            std::cout << svg << std::flush;
+            if (!std::cout) throw charrnn::io_error("the standard output cannot be written");
         } else {
             std::ofstream file(out);
             file << svg << std::flush;
