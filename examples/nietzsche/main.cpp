@@ -5,26 +5,39 @@
 #include <charrnn/charrnn.hpp>
 #include <filesystem>
 #include <iostream>
+#include <map>
 
 #include "ladder.hpp"
 #include "options.hpp"
 
 using namespace charrnn;
 
-/// Train a rung, and add a line to the table at each of its marks and at the end.
+/// Train a rung, and add a line to the table at each of its marks and at the end. Whether it is saved where it is to be.
+/// Errors: value_error where the run that is to go on is one of another rung, or width
 template <BatchSource S, BatchSource V>
-static void train(const Options& o, const Rung& rung, const Alphabet& alphabet, const S& training,
+static bool train(const Options& o, const Rung& rung, const Alphabet& alphabet, const S& training,
                   const V& validation, std::string& table) {
     Random random(o.seed);
     const std::size_t H = o.hidden > 0 ? o.hidden : rung.hidden;
     const bool goes_on = !o.checkpoint.empty() && std::filesystem::exists(o.checkpoint);
+    const std::map<std::string, std::string> of_model{{"--rung", rung.name}, {"--hidden", std::to_string(H)}};
+    if (goes_on)
+        for (const auto& [option, before] : read_run_extra(TensorFile::read(o.checkpoint)).notes)
+            if (const auto now = of_model.find(option); now != of_model.end() && now->second != before)
+                throw value_error(option + " " + now->second + ": the run in " + o.checkpoint + " has " +
+                                  before);
     Model<> model = goes_on ? load_model(o.checkpoint).model : rung.model(alphabet.size(), H, random);
     std::cout << "\n" << rung.name << ", the course's " << rung.course << "\n" << summary(model) << "\n";
 
     Trainer trainer(model, Adam(rung.lr, 0.9, 0.999, 1e-8, rung.weight_decay), training,
                     {.clip = rung.clip, .threads = o.threads, .seed = o.seed, .schedule = rung.schedule});
     Saver saver(o.checkpoint, trainer, alphabet);
-    if (goes_on) saver.extra = resume(o.checkpoint, trainer).extra;
+    if (goes_on) {
+        const Resumed resumed = resume(o.checkpoint, trainer);
+        saver.extra = resumed.extra;
+        for (const std::string& difference : resumed.differences) std::cout << difference << '\n';
+    }
+    saver.extra.notes = of_model;
 
     const double length = o.epochs > 0 ? o.epochs : rung.marks.back().epochs;
     trainer.every_epoch([&](const Progress& p) {
@@ -56,10 +69,10 @@ static void train(const Options& o, const Rung& rung, const Alphabet& alphabet, 
     InterruptGuard guard;
     trainer.stop_when(interrupted);
     trainer.run(trainer.rest(epochs(length)));
-    if (!o.checkpoint.empty()) saver.save();
+    const bool saved = o.checkpoint.empty() || saver.save();
     if (!o.save.empty()) save(o.save + "/" + rung.name + ".safetensors", model, alphabet);
     std::cout << trainer.progress() << "\n";
-    if (o.sample == 0) return;
+    if (o.sample == 0) return saved;
 
     // A model of rows has only ever seen so many characters: they slide along. The others go on from state to state.
     if (rung.rows.length > 0) {
@@ -74,19 +87,20 @@ static void train(const Options& o, const Rung& rung, const Alphabet& alphabet, 
                             {.prompt = "for thos", .seed = o.seed, .unknown = Unknown::skip()})
                   << "\n";
     }
+    return saved;
 }
 
 /// The text as the first lessons read it: all of its characters, rows, a random fifth of them held out.
-static void train_rows(const Options& o, const Rung& rung, const Text& text, std::string& table) {
+static bool train_rows(const Options& o, const Rung& rung, const Text& text, std::string& table) {
     const Alphabet alphabet(text, {.order = SymbolOrder::sorted, .front = U'\0'});
     RowOptions rows = rung.rows;
     rows.seed = o.seed;
     const auto [training, validation] = RowBatches(text, alphabet, rows).split(0.2, o.seed);
-    train(o, rung, alphabet, training, validation, table);
+    return train(o, rung, alphabet, training, validation, table);
 }
 
 /// As the later ones do, with torchtext: small letters, rare characters as one, lanes, the text's end held out.
-static void train_lanes(const Options& o, const Rung& rung, const Text& text, std::string& table) {
+static bool train_lanes(const Options& o, const Rung& rung, const Text& text, std::string& table) {
     const Text lowered = lower_case(text);
     const std::size_t most = o.training < text.size() ? o.training : text.size() / 5 * 4;
     constexpr char32_t rare = U'\uFFFD';
@@ -97,10 +111,8 @@ static void train_lanes(const Options& o, const Rung& rung, const Text& text, st
                        {.lanes = o.lanes, .window = o.window});
     };
     const Batches training = lanes(lowered.head(most)), validation = lanes(lowered.slice(most));
-    if (o.no_jitter)
-        train(o, rung, alphabet, training, validation, table);
-    else
-        train(o, rung, alphabet, Jittered(training, o.seed), validation, table);
+    return o.no_jitter ? train(o, rung, alphabet, training, validation, table)
+                       : train(o, rung, alphabet, Jittered(training, o.seed), validation, table);
 }
 
 int main(int argc, char** argv) {
@@ -119,16 +131,17 @@ int main(int argc, char** argv) {
         std::string table =
             "| model | in the course | epochs | validation there | here | training took |\n"
             "|---|---|---|---|---|---|\n";
+        bool saved = true;
         for (const Rung& rung : rungs) {
             if (std::find(options.rungs.begin(), options.rungs.end(), rung.name) == options.rungs.end())
                 continue;
-            if (rung.rows.length > 0)
-                train_rows(options, rung, text, table);
-            else
-                train_lanes(options, rung, text, table);
+            saved = (rung.rows.length > 0 ? train_rows(options, rung, text, table)
+                                          : train_lanes(options, rung, text, table)) &&
+                    saved;
             if (interrupted()) break;
         }
         std::cout << "\n" << table;
+        return saved ? 0 : 1;
     } catch (const std::exception& e) {
         std::cerr << "nietzsche: " << e.what() << '\n';
         return 1;
