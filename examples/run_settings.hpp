@@ -3,19 +3,34 @@
 // What the programs' command lines share: options that belong to a run are saved with it, and hold when it goes on.
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <charrnn/charrnn.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <iostream>
 #include <map>
 #include <set>
 #include <string>
 #include <vector>
+
+#include <unistd.h>
 
 struct RunSettings {
     std::map<std::string, std::string> all;  ///< to be saved as the run's notes
     std::set<std::string> changed;           ///< given another value than the run that goes on had
 };
 
+/// Whether two values of an option are one: 0.1 and 0.10.
+inline bool same_value(const std::string& a, const std::string& b) {
+    char *end_a = nullptr, *end_b = nullptr;
+    const double x = std::strtod(a.c_str(), &end_a), y = std::strtod(b.c_str(), &end_b);
+    return a == b || (x == y && !a.empty() && !b.empty() && *end_a == '\0' && *end_b == '\0');
+}
+
 /// The values of options: `model` makes the model and cannot change while the run goes on, `others` can. Where `resume`
-/// names a file, its run's values hold for options that are not given.
+/// names a file, its run's values hold for options that are not given. A run that began with another file's model has
+/// no values of those that make one.
 /// Errors: value_error, naming the option, for another model than the run's
 inline RunSettings run_settings(CLI::App& app, const std::vector<std::string>& model,
                                 const std::vector<std::string>& others, const std::string& resume) {
@@ -25,12 +40,17 @@ inline RunSettings run_settings(CLI::App& app, const std::vector<std::string>& m
     const auto take = [&](const std::string& name, bool may_change) {
         CLI::Option* option = app.get_option(name);
         const auto note = saved.find(name);
+        if (!resume.empty() && !may_change && note == saved.end()) {
+            if (option->count() == 0) return;
+            throw charrnn::value_error(name + ": the run in " + resume +
+                                       " began with another file's model, which cannot change");
+        }
         if (note != saved.end() && option->count() == 0) {
             option->add_result(note->second);
             option->run_callback();
         }
         const std::string value = option->count() > 0 ? option->results().front() : option->get_default_str();
-        if (note != saved.end() && value != note->second) {
+        if (note != saved.end() && !same_value(value, note->second)) {
             if (!may_change)
                 throw charrnn::value_error(
                     name + " " + value + ": the run in " + resume + " has " + note->second +
@@ -42,6 +62,28 @@ inline RunSettings run_settings(CLI::App& app, const std::vector<std::string>& m
     for (const std::string& name : model) take(name, false);
     for (const std::string& name : others) take(name, true);
     return settings;
+}
+
+/// How many lanes a held-out part of so many characters is read in: as many as are asked for, or fewer where it is short.
+/// With L (L + 1) characters or more the last of L lanes has something to predict.
+inline std::size_t lanes_for(std::size_t characters, std::size_t lanes) {
+    while (lanes > 1 && characters / lanes < lanes + 1) --lanes;
+    return lanes;
+}
+
+/// That a file can be made in the folder of `path`, before anything is trained that is to be saved there.
+/// Errors: io_error
+inline void check_folder(const std::string& path) {
+    const std::string folder = charrnn::detail::folder_of(path);
+    if (::access(folder.c_str(), W_OK | X_OK) != 0)
+        throw charrnn::io_error(path + ": nothing can be saved there: " + std::strerror(errno));
+}
+
+/// That all that was written has arrived. Errors: io_error
+inline void check_output() {
+    std::cout.flush();
+    if (!std::cout || std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+        throw charrnn::io_error("the standard output cannot be written");
 }
 
 /// Where the kept ones of a run go: "runs/a.safetensors" -> "runs/a".

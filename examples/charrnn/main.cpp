@@ -31,15 +31,24 @@ static LoadedModel<> make_model(const Options& o, const Alphabet& alphabet) {
 
 template <class Optimiser>
 static void train(const Options& o, Optimiser optimiser) {
-    const Text text = read_text(o.text, o.bytes ? Encoding::bytes : Encoding::utf8);
+    // A model that is there already says how it reads.
+    const std::string& old = o.resume.empty() ? o.init_from : o.resume;
+    const Encoding encoding = o.bytes       ? Encoding::bytes
+                              : old.empty() ? Encoding::utf8
+                                            : load_model(old).alphabet.encoding();
+    const Text text = read_text(o.text, encoding);
     LoadedModel<> start = make_model(o, Alphabet(text));
     Model<>& model = start.model;
     const Alphabet& alphabet = start.alphabet;
     const auto held_out = static_cast<std::size_t>(o.held_out * static_cast<double>(text.size()));
-    const BatchOptions shape{.lanes = o.lanes, .window = o.window};
-    const Batches batches(text.head(text.size() - held_out), alphabet, shape);
+    const Batches batches(text.head(text.size() - held_out), alphabet,
+                          {.lanes = o.lanes, .window = o.window});
     std::optional<Batches> validation;
-    if (held_out > o.lanes) validation.emplace(text.tail(held_out), alphabet, shape);
+    if (held_out > 1)
+        validation.emplace(text.tail(held_out), alphabet,
+                           BatchOptions{.lanes = lanes_for(held_out, o.lanes), .window = o.window});
+    if (o.patience > 0 && !validation)
+        throw value_error("--patience: nothing is held out to measure on, expected a larger --held-out");
     std::cout << with_commas(text.size()) << " characters; " << alphabet << "\n"
               << batches << "\n"
               << summary(model) << "\n\n";
@@ -74,6 +83,11 @@ static void train(const Options& o, Optimiser optimiser) {
     ProgressBar bar;
     std::optional<EarlyStopping> stopping;
     if (o.patience > 0) stopping.emplace(o.patience);
+    const std::string waited = "epochs without a better one";
+    if (stopping && resumed && resumed->extra.best_loss)
+        if (const auto note = resumed->extra.notes.find(waited); note != resumed->extra.notes.end())
+            stopping->restore({.best = *resumed->extra.best_loss, .waited = std::stoul(note->second)});
+    if (stopping) saver.extra.notes[waited] = std::to_string(stopping->state().waited);
 
     trainer.every_step([&](const Progress& p) {
         if (log) log->step(p);
@@ -87,8 +101,11 @@ static void train(const Options& o, Optimiser optimiser) {
             if (!std::isnan(loss)) {  // who interrupts does not wait
                 std::printf("  held out: %.4f nats", loss);
                 if (log) log->validation(loss);
-                if (stopping) stopping->add(loss);
                 saver.validation(loss);
+                if (stopping) {
+                    stopping->add(loss);
+                    saver.extra.notes[waited] = std::to_string(stopping->state().waited);
+                }
             }
         }
         std::cout << '\n';
@@ -108,10 +125,16 @@ static void train(const Options& o, Optimiser optimiser) {
             (void)saver.save();
         });
     }
-    if (recovery)
-        recovery->run(rest);
-    else
-        trainer.run(rest);
+    try {
+        if (recovery)
+            recovery->run(rest);
+        else
+            trainer.run(rest);
+    } catch (...) {  // the log's disk is full, say: what was learnt is kept
+        bar.clear();
+        (void)saver.save();
+        throw;
+    }
     bar.clear();
     if (!saver.save()) throw io_error("the model was not saved");
     if (log) log->finish();
@@ -171,6 +194,7 @@ int main(int argc, char** argv) {
         if (command == "sample") sample(options);
         if (command == "score") score(options);
         if (command == "inspect") inspect(options);
+        check_output();
     } catch (const std::exception& e) {
         std::cerr << "charrnn: " << e.what() << '\n';
         return 1;

@@ -5,8 +5,10 @@
 #include <CLI/CLI.hpp>
 #include <charrnn/charrnn.hpp>
 #include <cstdint>
+#include <cstdlib>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "../run_settings.hpp"
 
@@ -60,17 +62,25 @@ inline std::optional<int> parse(int argc, char** argv, CLI::App& app, Options& o
     auto* train =
         with_defaults(app.add_subcommand("train", "Train a model on a text, and keep it in a file."));
     train->add_option("text", o.text, "the text")->required()->type_name("FILE");
-    train->add_option("-o,--model", o.model_file, "where the model and its run are kept")->type_name("FILE");
+    train
+        ->add_option(
+            "-o,--model", o.model_file,
+            "where the model and its run are kept; with --resume in that file, if nothing else is said")
+        ->type_name("FILE");
     train->add_flag("--bytes", o.bytes, "read bytes instead of UTF-8");
     auto* model = train->add_option_group("Model");
-    model->add_option("--cell", o.cell, "lstm, gru, rnn or gru-reset-before, a GRU in its first form")
-        ->check(CLI::IsMember({"lstm", "gru", "rnn", "gru-reset-before"}));
-    model->add_option("--hidden", o.hidden, "width of a recurrent layer")->check(one);
-    model->add_option("--layers", o.layers, "recurrent layers")->check(one);
-    model->add_option("--embedding", o.embedding, "width of an embedding before them; 0: none")->check(none);
-    model->add_option("--dropout", o.dropout, "share of numbers dropped after each recurrent layer");
     auto* init =
         model->add_option("--init-from", o.init_from, "begin with this file's model")->type_name("FILE");
+    model->add_option("--cell", o.cell, "lstm, gru, rnn or gru-reset-before, a GRU in its first form")
+        ->check(CLI::IsMember({"lstm", "gru", "rnn", "gru-reset-before"}))
+        ->excludes(init);
+    model->add_option("--hidden", o.hidden, "width of a recurrent layer")->check(one)->excludes(init);
+    model->add_option("--layers", o.layers, "recurrent layers")->check(one)->excludes(init);
+    model->add_option("--embedding", o.embedding, "width of an embedding before them; 0: none")
+        ->check(none)
+        ->excludes(init);
+    model->add_option("--dropout", o.dropout, "share of numbers dropped after each recurrent layer")
+        ->excludes(init);
     model->add_flag("--extend", o.extend, "let --init-from learn characters that it does not know")
         ->needs(init);
     model->add_option("--resume", o.resume, "go on with the run in this file")
@@ -83,7 +93,11 @@ inline std::optional<int> parse(int argc, char** argv, CLI::App& app, Options& o
     training->add_option("--lr", o.lr, "learning rate");
     training->add_option("--schedule", o.schedule, "cosine to zero, decay per epoch, or constant")
         ->check(CLI::IsMember({"cosine", "decay", "constant"}));
-    training->add_option("--decay", o.decay, "the factor after each epoch, with --schedule decay");
+    training->add_option("--decay", o.decay, "the factor after each epoch, with --schedule decay")
+        ->check([](const std::string& text) {
+            return std::strtod(text.c_str(), nullptr) > 0 ? ""
+                                                          : "is " + text + ", expected a positive factor";
+        });
     training->add_option("--warm-up", o.warm_up, "steps in which the rate rises")->check(none);
     training->add_option("--weight-decay", o.weight_decay, "pull of the weights towards zero");
     training->add_option("--clip", o.clip, "scale gradients down to this norm; 0: never");
@@ -125,12 +139,17 @@ inline std::optional<int> parse(int argc, char** argv, CLI::App& app, Options& o
 
     try {
         app.parse(argc, argv);
-        if (train->parsed())
+        if (train->parsed()) {
+            const std::vector<std::string> of_model{"--cell", "--hidden", "--layers", "--embedding",
+                                                    "--dropout"};
             o.settings = run_settings(
-                *train, {"--cell", "--hidden", "--layers", "--embedding", "--dropout"},
+                *train, o.init_from.empty() ? of_model : std::vector<std::string>{},
                 {"--optimiser", "--lr", "--schedule", "--decay", "--warm-up", "--weight-decay", "--clip",
                  "--lanes", "--window", "--held-out", "--patience", "--epochs", "--seed"},
                 o.resume);
+            if (!o.resume.empty() && train->get_option("--model")->count() == 0) o.model_file = o.resume;
+            check_folder(o.model_file);
+        }
     } catch (const CLI::ParseError& e) {
         return app.exit(e) == 0 ? 0 : 2;
     }

@@ -49,7 +49,7 @@ static int run(const Options& o) {
     std::optional<Batches> validation;
     if (!held_out.empty())
         validation.emplace(alphabet.encode(held_out, Unknown::skip()), V, alphabet.stop_id(),
-                           BatchOptions{.lanes = o.lanes, .window = o.window});
+                           BatchOptions{.lanes = lanes_for(held_out.size(), o.lanes), .window = o.window});
 
     std::cout << description << '\n'
               << with_commas(text.size()) << " characters, " << V - 1 << " different; " << alphabet << '\n'
@@ -159,7 +159,13 @@ static int run(const Options& o) {
             if (saver) (void)saver->save();
         });
     }
-    const Stop stop = recovery ? recovery->run(rest) : trainer.run(rest);
+    Stop stop{};
+    try {
+        stop = recovery ? recovery->run(rest) : trainer.run(rest);
+    } catch (...) {  // the log's disk is full, say: what was learnt is kept
+        if (saver) (void)saver->save();
+        throw;
+    }
     // Before what follows is measured: an unbroken run would not have measured it here.
     const bool saved = !saver || saver->save();
     if (trainer.progress().window != 0) show_probe();

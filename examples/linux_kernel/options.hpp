@@ -146,6 +146,8 @@ inline std::optional<int> parse(int argc, char** argv, Options& o) {
     auto* init = saving->add_option("--init-from", o.init_from, "begin a new run with this file's model")
                      ->type_name("FILE")
                      ->excludes(resume);
+    for (const char* of_model : {"--cell", "--hidden", "--layers", "--dropout"})
+        app.get_option(of_model)->excludes(init);
     saving
         ->add_flag("--extend", o.extend,
                    "add the text's characters that the model of --init-from does not know")
@@ -176,12 +178,17 @@ inline std::optional<int> parse(int argc, char** argv, Options& o) {
                 option->run_callback();
             }
         }
-        o.settings = run_settings(app, {"--cell", "--hidden", "--layers", "--dropout", "--seed"},
-                                  {"--corpus", "--full", "--valid", "--kernel-root", "--lanes", "--window",
-                                   "--truncate", "--lr", "--decay", "--clip", "--slices", "--schedule",
-                                   "--optimiser", "--warm-up", "--weight-decay", "--epochs"},
-                                  o.resume);
+        using Names = std::vector<std::string>;
+        o.settings =
+            run_settings(app,
+                         o.init_from.empty() ? Names{"--cell", "--hidden", "--layers", "--dropout", "--seed"}
+                                             : Names{"--seed"},
+                         {"--corpus", "--full", "--valid", "--kernel-root", "--lanes", "--window",
+                          "--truncate", "--lr", "--decay", "--clip", "--slices", "--schedule", "--optimiser",
+                          "--warm-up", "--weight-decay", "--epochs"},
+                         o.resume);
         if (o.checkpoint.empty()) o.checkpoint = o.resume;
+        if (!o.checkpoint.empty()) check_folder(o.checkpoint);
         if (o.keep > 0 && o.checkpoint.empty())
             throw charrnn::value_error("--keep: expected --checkpoint FILE, beside which to keep them");
     } catch (const CLI::ParseError& e) {
