@@ -86,6 +86,21 @@ TEST_CASE("the last ones and the best ones are kept, and found by their links") 
     }
 }
 
+TEST_CASE("the best of two whose names have the same loss is still the best in another process") {
+    const test::TemporaryFolder folder;
+    const auto write = [](const std::string& path) { std::ofstream(path) << "x"; };
+    {
+        Checkpoints kept(folder.path("run"), {.last = 3, .best = 1});
+        kept.add(10, 1.23464, write);
+        kept.add(20, 1.23456, write);
+        CHECK(kept.best()->step == 20);
+    }
+    Checkpoints kept(folder.path("run"), {.last = 1, .best = 1});
+    CHECK(kept.best()->step == 20);
+    kept.add(30, 2.0, write);
+    CHECK(steps_of(kept) == "20 30");
+}
+
 TEST_CASE("a saver keeps what a loss was measured of, the end of a cycle, and a run that went back") {
     const test::TemporaryFolder folder;
     const test::Setting s{

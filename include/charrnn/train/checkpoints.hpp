@@ -83,6 +83,7 @@ class Checkpoints {
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -103,6 +104,11 @@ CHARRNN_ONCE Checkpoints::Checkpoints(std::string prefix, Keep keep, FileSystem&
     if (failure) throw io_error(detail::folder_of(prefix_) + ": cannot be read: " + failure.message());
     std::sort(entries_.begin(), entries_.end(),
               [](const Entry& a, const Entry& b) { return a.step < b.step; });
+    // Names have four digits of a loss. Of those that are alike the link says which was the best.
+    const auto best = std::filesystem::read_symlink(best_path(), failure).filename();
+    for (Entry& e : entries_)
+        if (e.loss && name_of(e.path) == best && rank(e) > 0 && e.loss == this->best()->loss)
+            e.loss = std::nextafter(*e.loss, std::numeric_limits<double>::lowest());
 }
 
 CHARRNN_ONCE Checkpoints::Entry Checkpoints::entry_of(std::uint64_t step, std::optional<double> loss) const {
