@@ -54,7 +54,11 @@ static void train(const Options& o, Optimiser optimiser) {
               << summary(model) << "\n\n";
 
     Trainer trainer(model, optimiser, batches,
-                    {.clip = o.clip, .threads = o.threads, .seed = o.seed, .schedule = schedule(o)});
+                    {.clip = o.clip,
+                     .clip_value = o.clip_value,
+                     .threads = o.threads,
+                     .seed = o.seed,
+                     .schedule = schedule(o)});
     std::optional<Resumed> resumed;
     if (!o.resume.empty()) resumed = resume(o.resume, trainer);
     if (resumed) {
@@ -145,7 +149,7 @@ static void train(const Options& o, Optimiser optimiser) {
 static void train(const Options& o) {
     if (o.optimiser == "adam") return train(o, Adam(o.lr, 0.9, 0.999, 1e-8, o.weight_decay));
     if (o.optimiser == "adamw") return train(o, AdamW(o.lr, o.weight_decay));
-    if (o.optimiser == "rmsprop") return train(o, RMSProp(o.lr, 0.99, 1e-8, o.weight_decay));
+    if (o.optimiser == "rmsprop") return train(o, RMSProp(o.lr, o.rho, 1e-8, o.weight_decay));
     train(o, SGD(o.lr, {.momentum = 0.9, .weight_decay = o.weight_decay}));
 }
 

@@ -24,7 +24,8 @@ struct Options {
     bool extend = false;
 
     std::string optimiser = "adam", schedule = "cosine";
-    double lr = recipe.lr, decay = 0.97, weight_decay = recipe.weight_decay, clip = recipe.clip;
+    double lr = recipe.lr, decay = 0.97, weight_decay = recipe.weight_decay, clip = recipe.clip,
+           clip_value = 0, rho = 0.99;
     std::uint64_t warm_up = recipe.warm_up;
     double epochs = recipe.epochs;
     std::size_t lanes = 50, window = 50, threads = 0, patience = 0;
@@ -100,7 +101,10 @@ inline std::optional<int> parse(int argc, char** argv, CLI::App& app, Options& o
         });
     training->add_option("--warm-up", o.warm_up, "steps in which the rate rises")->check(none);
     training->add_option("--weight-decay", o.weight_decay, "pull of the weights towards zero");
+    training->add_option("--rho", o.rho, "the decay of --optimiser rmsprop's mean square");
     training->add_option("--clip", o.clip, "scale gradients down to this norm; 0: never");
+    training->add_option("--clip-value", o.clip_value,
+                         "then clip each number to plus or minus this; 0: never");
     training->add_option("--lanes", o.lanes, "streams of text side by side")->check(one);
     training->add_option("--window", o.window, "steps of back-propagation through time")->check(one);
     training->add_option("--held-out", o.held_out, "share of the text's end to measure on after each epoch")
@@ -142,11 +146,11 @@ inline std::optional<int> parse(int argc, char** argv, CLI::App& app, Options& o
         if (train->parsed()) {
             const std::vector<std::string> of_model{"--cell", "--hidden", "--layers", "--embedding",
                                                     "--dropout"};
-            o.settings = run_settings(
-                *train, o.init_from.empty() ? of_model : std::vector<std::string>{},
-                {"--optimiser", "--lr", "--schedule", "--decay", "--warm-up", "--weight-decay", "--clip",
-                 "--lanes", "--window", "--held-out", "--patience", "--epochs", "--seed"},
-                o.resume);
+            o.settings = run_settings(*train, o.init_from.empty() ? of_model : std::vector<std::string>{},
+                                      {"--optimiser", "--lr", "--schedule", "--decay", "--warm-up",
+                                       "--weight-decay", "--rho", "--clip", "--clip-value", "--lanes",
+                                       "--window", "--held-out", "--patience", "--epochs", "--seed"},
+                                      o.resume);
             if (!o.resume.empty() && train->get_option("--model")->count() == 0) o.model_file = o.resume;
             check_folder(o.model_file);
         }
