@@ -318,7 +318,7 @@ TEST_CASE("user's cell: joins the registry under a name, and a Model") {
                          doctest::Contains("no layer is called 'gruu': expected one of dense, mgu; "),
                          value_error);
     registry.add("dense",
-                 [](const LayerSpec& s, Random& random) { return Dense<double>(s.out, s.in, random); });
+                 [](const LayerSpec& s, Random& generator) { return Dense<double>(s.out, s.in, generator); });
     CHECK(printed(registry.make("dense", 5, 7, random)) ==
           "Dense(7, 5)");  // the newer one, whichever way it is asked for
 }

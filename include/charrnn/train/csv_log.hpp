@@ -131,7 +131,8 @@ CHARRNN_ONCE void CsvLog::check_begins_here(const LogMark& mark) const {
     // A file that is too short is refused next, for that.
     if (file && (start != header || last != '\n'))
         throw io_error("log " + path_ + ": is not the log that the run to be resumed has written, expected " +
-                       std::to_string(mark.bytes) + " bytes of rows that begin with step,epoch,chars,seconds");
+                       std::to_string(mark.bytes) +
+                       " bytes of rows that begin with step,epoch,chars,seconds");
 }
 
 CHARRNN_ONCE CsvLog::~CsvLog() {
