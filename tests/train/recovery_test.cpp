@@ -39,6 +39,18 @@ TEST_CASE("a healthy run is the same with and without recovery") {
     CHECK(values(a.trained) == values(b.trained));
 }
 
+TEST_CASE("a trainer trains on without a recovery that is gone") {
+    Setting s;
+    Trainer trainer(s.trained, SGD(0.1), s.batches());
+    {
+        Recovery recovery(trainer, {.explosion = 1e-9});  // which calls everything one
+        CHECK_THROWS_AS(trainer.run(steps(20)), numeric_error);
+    }
+    const auto before = trainer.state().step;
+    trainer.run(steps(20));
+    CHECK(trainer.state().step == before + 20);
+}
+
 TEST_CASE("a recovery's run ends after so many epochs or steps, whichever comes first") {
     Setting s;
     Trainer trainer(s.trained, Adam(0.01), s.batches());

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -45,7 +46,7 @@ struct Divergence {
 ///
 /// A recovery begins without a mean, a resumed run's too. A snapshot is taken only while the loss is near its recent mean. Each further try in a row goes one snapshot further
 /// back, if there is one: the newest may be from the way to the explosion. Memory: two copies of parameters and run.
-/// The trainer is borrowed, and must outlive this.
+/// The trainer is borrowed, and must outlive this; it trains on without it when this is gone.
 /// Errors: numeric_error, saying how often it was tried; the run is then at the last good snapshot
 template <class Tr>
 class Recovery {
@@ -61,8 +62,11 @@ class Recovery {
                               ", expected a number between 0 and 1");
         if (options_.every == 0) throw value_error("recovery: every is 0, expected at least 1 step");
         snapshots_.push_back(take());
-        trainer_.every_step([this](const Progress& p) { watch(p); });
+        trainer_.every_step([self = self_](const Progress& p) {
+            if (*self != nullptr) (*self)->watch(p);
+        });
     }
+    ~Recovery() { *self_ = nullptr; }
     Recovery(const Recovery&) = delete;
     Recovery& operator=(const Recovery&) = delete;
 
@@ -145,6 +149,8 @@ class Recovery {
     }
 
     Tr& trainer_;
+    std::shared_ptr<Recovery*> self_ =
+        std::make_shared<Recovery*>(this);  // the trainer's callback may outlive this
     RecoveryOptions options_;
     Callback callback_;
     std::vector<Snapshot> snapshots_;  // one or two, the newest last
