@@ -243,7 +243,7 @@ class GradientCheck {
 /// Errors: value_error for options that leave nothing to check, and where truncate is given for a model with a layer that
 ///         depends on the step's number, as a dropout for each step
 ///
-///     const GradientReport report = check_gradients(Chain(Recur(MyCell{5, 4}), Dense(4, 7)));
+///     const GradientReport report = check_gradients(Chain{Recur(MyCell{5, 4}), Dense(4, 7)});
 ///     if (!report.passed()) std::cout << report;      // names the parameter that is wrong
 template <SequenceModel M>
 GradientReport check_gradients(const M& model, const GradientCheckOptions& options = {}) {
