@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include <sched.h>
+
 namespace threads_test {
 
 using namespace charrnn;
@@ -69,6 +71,18 @@ TEST_CASE("threads: a team of one is the caller") {
 TEST_CASE("threads: none is an error") {
     CHECK_THROWS_WITH_AS(Team(0), "threads is 0: expected at least 1", value_error);
     CHECK(hardware_threads() >= 1);
+}
+
+TEST_CASE("threads: a program that may use one processor is given one") {
+    cpu_set_t before, one;
+    REQUIRE(::sched_getaffinity(0, sizeof before, &before) == 0);
+    CHECK(hardware_threads() == static_cast<std::size_t>(CPU_COUNT(&before)));
+    CPU_ZERO(&one);
+    for (std::size_t i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; ++i)
+        if (CPU_ISSET(i, &before)) CPU_SET(i, &one);
+    REQUIRE(::sched_setaffinity(0, sizeof one, &one) == 0);
+    CHECK(hardware_threads() == 1);
+    REQUIRE(::sched_setaffinity(0, sizeof before, &before) == 0);
 }
 
 }  // namespace threads_test

@@ -4,6 +4,8 @@
 #include <string>
 #include <thread>
 
+#include <sched.h>
+
 #include <charrnn/core/simd.hpp>
 
 /// @file
@@ -23,8 +25,11 @@ char* openblas_get_corename();
 
 }  // namespace detail
 
-/// How many processors this program may use.
+/// How many processors this program may use: where it was given only some of the machine's (taskset, a container's
+/// cpuset), those.
 inline std::size_t hardware_threads() {
+    cpu_set_t mine;
+    if (::sched_getaffinity(0, sizeof mine, &mine) == 0) return static_cast<std::size_t>(CPU_COUNT(&mine));
     const unsigned n = std::thread::hardware_concurrency();
     return n == 0 ? 1 : n;
 }
