@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <cerrno>
 #include <cmath>
 #include <limits>
 
@@ -84,6 +85,27 @@ TEST_CASE("the last ones and the best ones are kept, and found by their links") 
         CHECK(contents(kept.last_path()) == "600");
         CHECK(contents(kept.best_path()) == "300");
     }
+}
+
+TEST_CASE("where there are no links, the last and the best are copies") {
+    struct NoLinks final : FileSystem {
+        int symlink(const char*, const char*) override {
+            errno = EPERM;
+            return -1;
+        }
+    };
+    const test::TemporaryFolder folder;
+    NoLinks files;
+    Checkpoints kept(folder.path("run"), {.last = 1, .best = 1}, files);
+    add(kept, 100, 1.5);
+    add(kept, 200, 1.75);
+    add(kept, 300, 2.0);
+    CHECK(steps_of(kept) == "100 300");
+    CHECK(contents(kept.last_path()) == "300");
+    CHECK(contents(kept.best_path()) == "100");
+    CHECK(!std::filesystem::is_symlink(kept.best_path()));
+    CHECK(files_in(folder.path()) == 4);
+    CHECK(Checkpoints(folder.path("run")).best()->step == 100);
 }
 
 TEST_CASE("the best of two whose names have the same loss is still the best in another process") {

@@ -28,7 +28,8 @@ std::string folder_of(const std::string& path);
 void write_atomically(const std::string& path, std::string_view contents,
                       FileSystem& files = FileSystem::real());
 
-/// Let the symbolic link `path` point to `target` (a name in the same folder), all or nothing. Errors: io_error
+/// Let the symbolic link `path` point to `target` (a name in the same folder), all or nothing. Where the file system has
+/// no links, `path` becomes a copy. Errors: io_error
 void link_atomically(const std::string& path, const std::string& target,
                      FileSystem& files = FileSystem::real());
 
@@ -135,8 +136,14 @@ CHARRNN_ONCE void write_atomically(const std::string& path, std::string_view con
 CHARRNN_ONCE void link_atomically(const std::string& path, const std::string& target, FileSystem& files) {
     detail::Temporary temporary(detail::temporary_beside(path), files);
     files.unlink(temporary.path().c_str());
-    if (files.symlink(target.c_str(), temporary.path().c_str()) != 0)
-        detail::fail_io(path, "cannot be made a link", errno);
+    if (files.symlink(target.c_str(), temporary.path().c_str()) != 0) {
+        if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS)
+            detail::fail_io(path, "cannot be made a link", errno);
+        const detail::OpenFile from(detail::folder_of(path) + "/" + target, files);
+        std::string contents(from.size(), '\0');
+        from.read(contents.data(), contents.size());
+        return write_atomically(path, contents, files);
+    }
     temporary.exists = true;
     detail::rename_over(temporary, path, files);
 }
