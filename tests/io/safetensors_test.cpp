@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include <sys/stat.h>
+
 #include "temporary_folder.hpp"
 
 namespace safetensors_test {
@@ -307,6 +309,13 @@ TEST_CASE("a file that is not there, or not a file, is an io_error that says so"
     CHECK(TensorFile::read(folder.path() + "/good").tensors().size() == 2);
 }
 
+TEST_CASE("a pipe is refused, and not waited for") {
+    const test::TemporaryFolder folder;
+    const std::string path = folder.path("pipe");
+    REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+    CHECK_THROWS_WITH_AS(TensorFile::read(path), (path + ": is not a regular file").c_str(), io_error);
+}
+
 TEST_CASE("a file that fails, or shrinks, while it is read is an io_error that says so") {
     // Gives the first 10 bytes, then what is asked for.
     struct Failing final : FileSystem {
@@ -341,6 +350,10 @@ TEST_CASE("what a reader would refuse is not written") {
                          data_error);
     CHECK_THROWS_WITH_AS(tensor_file_bytes({}, {{"k", std::string(70'000, 'x')}}),
                          doctest::Contains("has a string that is too long"), data_error);
+    CHECK_THROWS_WITH_AS(tensor_file_bytes({}, {{"notes.--log", "caf\xE9.csv"}}),
+                         "the metadata's entry 'notes.--log', 'caf?.csv', cannot be saved: expected UTF-8",
+                         data_error);
+    CHECK_NOTHROW(tensor_file_bytes({}, {{"notes.--log", "caf\xC3\xA9.csv"}}));
 }
 
 }  // namespace safetensors_test

@@ -90,7 +90,8 @@ namespace detail {
 }
 
 CHARRNN_ONCE OpenFile::OpenFile(const std::string& path, FileSystem& files) : path_(path), files_(files) {
-    do file_ = files_.open(path_.c_str(), O_RDONLY | O_CLOEXEC, 0);
+    // Of a pipe without a writer the opening would wait for one; what is no file is refused by its size.
+    do file_ = files_.open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
     while (file_ < 0 && errno == EINTR);
     if (file_ < 0) fail_io(path_, "cannot be opened", errno);
 }

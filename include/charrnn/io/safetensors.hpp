@@ -15,6 +15,7 @@
 #include <charrnn/core/buffer.hpp>
 #include <charrnn/core/error.hpp>
 #include <charrnn/core/once.hpp>
+#include <charrnn/data/utf8.hpp>
 #include <charrnn/io/crc32.hpp>
 #include <charrnn/io/file_system.hpp>
 #include <charrnn/io/safetensors_header.hpp>
@@ -274,6 +275,10 @@ CHARRNN_ONCE std::string tensor_file_bytes(const std::vector<TensorSource>& tens
     std::string json(detail::checksum_prefix);
     json += std::string(detail::checksum_digits, '0') + '"';
     for (const auto& [key, value] : metadata) {
+        for (const char32_t c : decode(key + value))
+            if (detail::is_escape(c))
+                throw data_error("the metadata's entry " + detail::in_quotes(key) + ", " +
+                                 detail::in_quotes(value) + ", cannot be saved: expected UTF-8");
         json += ',';
         detail::append_json(json, key);
         json += ':';
