@@ -97,4 +97,30 @@ TEST_CASE("a file that is no log is not cut to a mark") {
     CHECK(test::contents(path) == text);
 }
 
+TEST_CASE("what is measured after the mark's step joins its row") {
+    const test::TemporaryFolder folder;
+    const std::string path = folder.path("log.csv");
+    LogMark mark;
+    {
+        CsvLog log(path);
+        log.step({.step = 1, .epoch = 1, .loss = 2});
+        log.probe(1.5);
+        mark = log.mark();
+    }
+    {
+        CsvLog log(path, mark);
+        log.validation(1.25);
+        CHECK(log.mark().row == "1,1,0,0.000,2,1.5,1.25,0\n");
+        log.step({.step = 2, .epoch = 2, .loss = 1});
+    }
+    CHECK(test::contents(path) ==
+          "step,epoch,chars,seconds,train_loss,probe_loss,val_loss,lr\n"
+          "1,1,0,0.000,2,1.5,1.25,0\n2,2,0,0.000,1,,,0\n");
+    mark.row = "1,2\n";
+    const std::string before = test::contents(path);
+    CHECK_THROWS_WITH_AS(CsvLog(path, mark),
+                         doctest::Contains("has a row of 2 fields, expected the 8 of a log's"), io_error);
+    CHECK(test::contents(path) == before);
+}
+
 }  // namespace csv_log_test

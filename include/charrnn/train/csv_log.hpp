@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <charrnn/core/error.hpp>
 #include <charrnn/core/format.hpp>
@@ -37,10 +38,10 @@ class CsvLog {
 
     /// Begin the row of a step.
     void step(const Progress& p);
-    /// What was measured after that step.
-    void probe(double loss) { probe_ = loss; }
-    /// The loss on held-out text, measured after that step.
-    void validation(double loss) { validation_ = loss; }
+    /// What was measured after that step, or after the last one before the mark.
+    void probe(double loss) { row_.probe = detail::significant(loss, 9); }
+    /// The loss on held-out text, measured then.
+    void validation(double loss) { row_.validation = detail::significant(loss, 9); }
 
     /// Write what is there.
     void finish();
@@ -54,16 +55,24 @@ class CsvLog {
     void rewind(const LogMark& mark);
 
   private:
-    static constexpr double nothing = -1;
     static constexpr const char* header = "step,epoch,chars,seconds,train_loss,probe_loss,val_loss,lr\n";
 
     void open(const char* mode);
     /// That what is in the file up to a mark is a log's. Errors: io_error
     void check_begins_here(const LogMark& mark) const;
-    /// The row of the last step as far as it is known, or nothing.
-    [[nodiscard]] std::string open_row() const;
+    /// The row of the last step as far as it is known.
+    struct Row {
+        std::string before, probe, validation, after;
 
-    static std::string number(double loss);
+        [[nodiscard]] bool open() const { return !before.empty(); }
+        [[nodiscard]] std::string text() const {
+            return open() ? before + probe + ',' + validation + after : "";
+        }
+    };
+    static Row row_of(const Progress& p);
+    /// The row that a mark has. Errors: io_error
+    [[nodiscard]] Row row_of(const std::string& text) const;
+
     void write(const char* text);
     [[noreturn]] void fail() const;
 
@@ -74,10 +83,7 @@ class CsvLog {
     std::string path_;
     std::unique_ptr<std::FILE, Close> file_;
     std::uint64_t bytes_ = 0;
-    Progress row_;
-    std::string pending_;  // the row of a step before the mark that the log went back to
-    bool open_ = false;
-    double probe_ = nothing, validation_ = nothing;
+    Row row_;
 };
 
 }  // namespace charrnn
@@ -104,7 +110,6 @@ CHARRNN_ONCE CsvLog::CsvLog(std::string path) : path_(std::move(path)) {
     open("w");
     if (!file_) fail();
     write(header);
-    row_.learning_rate = 0;
 }
 
 CHARRNN_ONCE CsvLog::CsvLog(std::string path, const LogMark& mark) : path_(std::move(path)) {
@@ -117,7 +122,7 @@ CHARRNN_ONCE CsvLog::CsvLog(std::string path, const LogMark& mark) : path_(std::
         if (file_) check_begins_here(mark);
         rewind(mark);
     }
-    pending_ = mark.row;
+    row_ = row_of(mark.row);
 }
 
 CHARRNN_ONCE void CsvLog::check_begins_here(const LogMark& mark) const {
@@ -144,21 +149,17 @@ CHARRNN_ONCE CsvLog::~CsvLog() {
 
 CHARRNN_ONCE void CsvLog::step(const Progress& p) {
     finish();
-    row_ = p;
-    open_ = true;
+    row_ = row_of(p);
 }
 
 CHARRNN_ONCE void CsvLog::finish() {
-    const std::string row = open_row();
-    open_ = false;
-    pending_.clear();
-    probe_ = validation_ = nothing;
-    if (!row.empty()) write(row.c_str());
+    const Row row = std::exchange(row_, {});
+    if (row.open()) write(row.text().c_str());
 }
 
 CHARRNN_ONCE LogMark CsvLog::mark() const {
     if (::fsync(::fileno(file_.get())) != 0 && errno != EINVAL && errno != EROFS) fail();
-    return {bytes_, open_row()};
+    return {bytes_, row_.text()};
 }
 
 CHARRNN_ONCE void CsvLog::rewind(std::uint64_t step) {
@@ -176,6 +177,7 @@ CHARRNN_ONCE void CsvLog::rewind(std::uint64_t step) {
 
 CHARRNN_ONCE void CsvLog::rewind(const LogMark& mark) {
     if (!file_) fail();
+    Row row = row_of(mark.row);
     struct ::stat status {};
     const int file = ::fileno(file_.get());
     if (::fstat(file, &status) != 0) fail();
@@ -187,22 +189,32 @@ CHARRNN_ONCE void CsvLog::rewind(const LogMark& mark) {
         if (std::fseek(file_.get(), 0, SEEK_END) != 0) fail();
     }
     bytes_ = mark.bytes;
-    open_ = false;
-    probe_ = validation_ = nothing;
-    pending_ = mark.row;
+    row_ = std::move(row);
 }
 
-CHARRNN_ONCE std::string CsvLog::open_row() const {
-    if (!open_) return pending_;
-    const auto epoch = row_.step == 0 ? 0 : row_.window == 0 ? row_.epoch : row_.epoch + 1;
-    return std::to_string(row_.step) + ',' + std::to_string(epoch) + ',' + std::to_string(row_.characters) +
-           ',' + detail::decimal(row_.seconds, 3) + ',' + (row_.step == 0 ? "" : number(row_.loss)) + ',' +
-           number(probe_) + ',' + number(validation_) + ',' + detail::significant(row_.learning_rate, 9) +
-           '\n';
+CHARRNN_ONCE CsvLog::Row CsvLog::row_of(const Progress& p) {
+    const auto epoch = p.step == 0 ? 0 : p.window == 0 ? p.epoch : p.epoch + 1;
+    return {.before = std::to_string(p.step) + ',' + std::to_string(epoch) + ',' +
+                      std::to_string(p.characters) + ',' + detail::decimal(p.seconds, 3) + ',' +
+                      (p.step == 0 ? "" : detail::significant(p.loss, 9)) + ',',
+            .probe = {},
+            .validation = {},
+            .after = ',' + detail::significant(p.learning_rate, 9) + '\n'};
 }
 
-CHARRNN_ONCE std::string CsvLog::number(double loss) {
-    return loss == nothing ? "" : detail::significant(loss, 9);
+CHARRNN_ONCE CsvLog::Row CsvLog::row_of(const std::string& text) const {
+    if (text.empty()) return {};
+    std::vector<std::size_t> ends;  // of the fields
+    for (std::size_t i = 0; i < text.size(); ++i)
+        if (text[i] == ',') ends.push_back(i);
+    if (ends.size() != 7 || text.back() != '\n')
+        throw io_error("log " + path_ + ": the run to be resumed has a row of " +
+                       std::to_string(ends.size() + 1) + " fields, expected the 8 of a log's");
+    const auto field = [&](std::size_t i) { return text.substr(ends[i - 1] + 1, ends[i] - ends[i - 1] - 1); };
+    return {.before = text.substr(0, ends[4] + 1),
+            .probe = field(5),
+            .validation = field(6),
+            .after = text.substr(ends[6])};
 }
 
 CHARRNN_ONCE void CsvLog::write(const char* text) {

@@ -29,12 +29,13 @@ struct Progress {
     friend std::ostream& operator<<(std::ostream& out, const Progress& p) {
         char line[160];
         std::snprintf(
-            line, sizeof line,
-            "step %llu  epoch %.2f  loss %.3f nats (%.3f bits) a character  %.0f characters/s",
-            static_cast<unsigned long long>(p.step),
+            line, sizeof line, "step %llu  epoch %.2f", static_cast<unsigned long long>(p.step),
             static_cast<double>(p.epoch) +
-                (p.windows > 0 ? static_cast<double>(p.window) / static_cast<double>(p.windows) : 0.0),
-            p.mean_loss, p.mean_loss / std::log(2.0), p.rate);
+                (p.windows > 0 ? static_cast<double>(p.window) / static_cast<double>(p.windows) : 0.0));
+        out << line;
+        if (p.rate == 0) return out;  // no step of this process: no loss is known
+        std::snprintf(line, sizeof line, "  loss %.3f nats (%.3f bits) a character  %.0f characters/s",
+                      p.mean_loss, p.mean_loss / std::log(2.0), p.rate);
         return out << line;
     }
 };
