@@ -8,10 +8,16 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <iostream>
+#include <limits>
 #include <map>
+#include <optional>
 #include <set>
+#include <sstream>
 #include <string>
+#include <system_error>
+#include <utility>
 #include <vector>
 
 #include <unistd.h>
@@ -64,11 +70,66 @@ inline RunSettings run_settings(CLI::App& app, const std::vector<std::string>& m
     return settings;
 }
 
+/// The note of a run's file that says at which step the held-out part was measured last.
+inline constexpr const char* measured_at = "held out measured at step";
+
+/// What that note is when a run begins, or goes on: nothing for a file from before there was one.
+inline void begin_to_measure(charrnn::RunExtra& extra, const std::optional<charrnn::Resumed>& resumed) {
+    if (!resumed) {
+        extra.notes[measured_at] = "0";
+    } else if (const auto note = resumed->extra.notes.find(measured_at); note != resumed->extra.notes.end()) {
+        extra.notes.insert(*note);
+    }
+}
+
+/// Whether a run that goes on was interrupted while the held-out part was measured at the end of an epoch, which is then
+/// still to be done.
+inline bool left_to_measure(const charrnn::Resumed& resumed, const charrnn::Progress& p) {
+    const auto note = resumed.extra.notes.find(measured_at);
+    return p.step > 0 && p.window == 0 && note != resumed.extra.notes.end() &&
+           note->second != std::to_string(p.step);
+}
+
 /// How many lanes a held-out part of so many characters is read in: as many as are asked for, or fewer where it is short.
 /// With L (L + 1) characters or more the last of L lanes has something to predict.
 inline std::size_t lanes_for(std::size_t characters, std::size_t lanes) {
     while (lanes > 1 && characters / lanes < lanes + 1) --lanes;
     return lanes;
+}
+
+/// A number from `least` to `most`; without `most` any number that is finite.
+inline CLI::Validator number_from(double least, double most = std::numeric_limits<double>::max()) {
+    return CLI::Validator(
+        [least, most](const std::string& text) {
+            char* end = nullptr;
+            const double x = std::strtod(text.c_str(), &end);
+            if (!text.empty() && *end == '\0' && x >= least && x <= most) return std::string();
+            std::ostringstream sentence;
+            sentence << "is " << text << ", expected a number from " << least << " on";
+            if (most < std::numeric_limits<double>::max()) sentence << " to " << most;
+            return sentence.str();
+        },
+        "NUMBER", "");
+}
+
+/// An option that was given has something to say: it holds only where another one has this value.
+/// Errors: value_error, naming both
+inline void check_holds(const std::string& name, bool given, const std::string& other,
+                        const std::string& value, const std::string& now) {
+    if (given && now != value)
+        throw charrnn::value_error(name + ": holds only with " + other + " " + value + ", and it is " + now);
+}
+
+/// That what is written goes neither to where the text is, nor twice to one place. Empty paths are none.
+/// Errors: value_error, naming both
+inline void check_apart(const std::vector<std::pair<std::string, std::string>>& named) {
+    std::error_code none;
+    for (auto a = named.begin(); a != named.end(); ++a)
+        for (auto b = named.begin(); b != a; ++b)
+            if (!a->second.empty() &&
+                (a->second == b->second || std::filesystem::equivalent(a->second, b->second, none)))
+                throw charrnn::value_error(a->first + " " + a->second + ": is the same file as " + b->first +
+                                           ", expected another");
 }
 
 /// That a file can be made in the folder of `path`, before anything is trained that is to be saved there.

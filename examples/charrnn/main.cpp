@@ -78,6 +78,7 @@ static void train(const Options& o, Optimiser optimiser) {
     Saver saver(o.model_file, trainer, alphabet, {.seconds = o.every});
     if (resumed) saver.extra = resumed->extra;
     saver.extra.notes = o.settings.all;
+    begin_to_measure(saver.extra, resumed);
     if (log) saver.log = &*log;
     std::optional<Checkpoints> kept;
     if (o.keep > 0) {
@@ -93,6 +94,18 @@ static void train(const Options& o, Optimiser optimiser) {
             stopping->restore({.best = *resumed->extra.best_loss, .waited = std::stoul(note->second)});
     if (stopping) saver.extra.notes[waited] = std::to_string(stopping->state().waited);
 
+    const auto measure = [&] {
+        if (!validation) return;
+        const double loss = evaluate(model, *validation, o.threads, interrupted);
+        if (std::isnan(loss)) return;  // who interrupts does not wait: it is measured when the run goes on
+        std::printf("  held out: %.4f nats", loss);
+        if (log) log->validation(loss);
+        saver.validation(loss);
+        saver.extra.notes[measured_at] = std::to_string(trainer.state().step);
+        if (!stopping) return;
+        stopping->add(loss);
+        saver.extra.notes[waited] = std::to_string(stopping->state().waited);
+    };
     trainer.every_step([&](const Progress& p) {
         if (log) log->step(p);
     });
@@ -100,24 +113,18 @@ static void train(const Options& o, Optimiser optimiser) {
     trainer.every_epoch([&](const Progress& p) {
         bar.clear();
         std::cout << p;
-        if (validation) {
-            const double loss = evaluate(model, *validation, o.threads, interrupted);
-            if (!std::isnan(loss)) {  // who interrupts does not wait
-                std::printf("  held out: %.4f nats", loss);
-                if (log) log->validation(loss);
-                saver.validation(loss);
-                if (stopping) {
-                    stopping->add(loss);
-                    saver.extra.notes[waited] = std::to_string(stopping->state().waited);
-                }
-            }
-        }
+        measure();
         std::cout << '\n';
     });
     trainer.after_step([&](const Progress&) { saver.save_if_due(); });
     InterruptGuard guard;
+    if (resumed && left_to_measure(*resumed, trainer.progress())) {
+        std::cout << trainer.progress();
+        measure();
+        std::cout << '\n';
+    }
     trainer.stop_when([&] { return interrupted() || (stopping && stopping->reached()); });
-    const Budget rest = trainer.rest(epochs(o.epochs));
+    const Budget rest = stopping && stopping->reached() ? steps(0) : trainer.rest(epochs(o.epochs));
     std::optional<Recovery<decltype(trainer)>> recovery;
     if (o.recover) {
         recovery.emplace(trainer);

@@ -88,7 +88,7 @@ inline std::optional<int> parse(int argc, char** argv, CLI::App& app, Options& o
         ->type_name("FILE")
         ->excludes(init);
     auto* training = train->add_option_group("Training");
-    training->add_option("--epochs", o.epochs, "passes over the text")->check(CLI::NonNegativeNumber);
+    training->add_option("--epochs", o.epochs, "passes over the text")->check(number_from(0));
     training->add_option("--optimiser", o.optimiser, "adam, adamw, rmsprop or sgd")
         ->check(CLI::IsMember({"adam", "adamw", "rmsprop", "sgd"}));
     training->add_option("--lr", o.lr, "learning rate");
@@ -108,12 +108,12 @@ inline std::optional<int> parse(int argc, char** argv, CLI::App& app, Options& o
     training->add_option("--lanes", o.lanes, "streams of text side by side")->check(one);
     training->add_option("--window", o.window, "steps of back-propagation through time")->check(one);
     training->add_option("--held-out", o.held_out, "share of the text's end to measure on after each epoch")
-        ->check(CLI::Range(0.0, 0.9));
+        ->check(number_from(0, 0.9));
     training->add_option("--patience", o.patience, "stop after so many epochs without a better one; 0: never")
         ->check(none);
     training->add_option("--seed", o.seed, "of all that is random");
     training->add_option("--threads", o.threads, "0: one a processor")->check(none);
-    training->add_option("--every", o.every, "save after so many seconds")->check(CLI::PositiveNumber);
+    training->add_option("--every", o.every, "save after so many seconds")->check(number_from(0.001));
     training->add_option("--keep", o.keep, "keep the last so many saves and the best beside the model")
         ->check(none);
     training->add_flag("--recover", o.recover,
@@ -126,7 +126,7 @@ inline std::optional<int> parse(int argc, char** argv, CLI::App& app, Options& o
     sample->add_option("--prompt", o.prompt, "text to begin with (primetext)");
     sample->add_flag("--skip-unknown", o.skip, "leave out what the model does not know, instead of an error");
     sample->add_option("--temperature", o.temperature, "below 1: safer, above: wilder; 0: most likely only")
-        ->check(CLI::NonNegativeNumber);
+        ->check(number_from(0));
     sample->add_option("--top-k", o.top_k, "only the k most likely characters; 0: all")->check(none);
     sample->add_option("--top-p", o.top_p, "only the most likely that together have this probability");
     sample->add_option("--seed", o.seed, "the same seed writes the same text");
@@ -146,12 +146,17 @@ inline std::optional<int> parse(int argc, char** argv, CLI::App& app, Options& o
         if (train->parsed()) {
             const std::vector<std::string> of_model{"--cell", "--hidden", "--layers", "--embedding",
                                                     "--dropout"};
+            const bool decay = train->get_option("--decay")->count() > 0,
+                       rho = train->get_option("--rho")->count() > 0;
             o.settings = run_settings(*train, o.init_from.empty() ? of_model : std::vector<std::string>{},
                                       {"--optimiser", "--lr", "--schedule", "--decay", "--warm-up",
                                        "--weight-decay", "--rho", "--clip", "--clip-value", "--lanes",
                                        "--window", "--held-out", "--patience", "--epochs", "--seed"},
                                       o.resume);
             if (!o.resume.empty() && train->get_option("--model")->count() == 0) o.model_file = o.resume;
+            check_holds("--decay", decay, "--schedule", "decay", o.schedule);
+            check_holds("--rho", rho, "--optimiser", "rmsprop", o.optimiser);
+            check_apart({{"the text", o.text}, {"--model", o.model_file}, {"--log", o.log}});
             check_folder(o.model_file);
         }
     } catch (const CLI::ParseError& e) {

@@ -94,6 +94,7 @@ static int run(const Options& o) {
         saver.emplace(o.checkpoint, trainer, alphabet, save_interval(o.every));
         if (resumed) saver->extra = resumed->extra;
         saver->extra.notes = o.settings.all;
+        begin_to_measure(saver->extra, resumed);
         if (log) saver->log = &*log;
         if (o.keep > 0) {
             kept.emplace(kept_prefix(o.checkpoint), Checkpoints::Keep{.last = o.keep, .best = 1});
@@ -113,9 +114,12 @@ static int run(const Options& o) {
     const auto show_validation = [&] {
         if (!validation) return;
         const double loss = evaluate(model, *validation, o.threads, interrupted);
-        if (std::isnan(loss)) return;  // who interrupts does not wait
+        if (std::isnan(loss)) return;  // who interrupts does not wait: it is measured when the run goes on
         if (log) log->validation(loss);
-        if (saver) saver->validation(loss);
+        if (saver) {
+            saver->validation(loss);
+            saver->extra.notes[measured_at] = std::to_string(trainer.state().step);
+        }
         std::printf("step %llu: validation %.4f nats a character\n",
                     static_cast<unsigned long long>(trainer.progress().step), loss);
     };
@@ -146,6 +150,8 @@ static int run(const Options& o) {
         if (log) log->step(trainer.progress());
         show_probe();
         show_sample();
+    } else if (left_to_measure(*resumed, trainer.progress())) {
+        show_validation();
     }
     const Budget rest = trainer.rest(o.max_steps > 0 ? steps(o.max_steps) : epochs(o.epochs));
     std::optional<Recovery<decltype(trainer)>> recovery;

@@ -108,7 +108,7 @@ inline std::optional<int> parse(int argc, char** argv, Options& o) {
     training->add_option("--warm-up", o.warm_up, "steps in which the rate rises")->check(at_least_0);
     training->add_option("--weight-decay", o.weight_decay, "pull of the weights towards zero");
     training->add_option("--clip", o.clip, "scale gradients down to this norm; 0: never");
-    training->add_option("--epochs", o.epochs, "passes over the text")->check(CLI::NonNegativeNumber);
+    training->add_option("--epochs", o.epochs, "passes over the text")->check(number_from(0));
     training->add_option("--max-steps", o.max_steps, "stop after so many steps instead; 0: count epochs")
         ->check(at_least_0);
     training->add_option("--threads", o.threads, "0: one a processor")->check(at_least_0);
@@ -121,7 +121,7 @@ inline std::optional<int> parse(int argc, char** argv, Options& o) {
         ->check(at_least_0);
     writing->add_option("--prompt", o.prompt, "text to begin with");
     writing->add_option("--temperature", o.temperature, "below 1: safer, above: wilder; 0: most likely only")
-        ->check(CLI::NonNegativeNumber);
+        ->check(number_from(0));
 
     auto* saving = app.add_option_group("Saving");
     saving
@@ -178,6 +178,7 @@ inline std::optional<int> parse(int argc, char** argv, Options& o) {
                 option->run_callback();
             }
         }
+        const bool decay = app.get_option("--decay")->count() > 0;
         using Names = std::vector<std::string>;
         o.settings =
             run_settings(app,
@@ -187,7 +188,12 @@ inline std::optional<int> parse(int argc, char** argv, Options& o) {
                           "--truncate", "--lr", "--decay", "--clip", "--slices", "--schedule", "--optimiser",
                           "--warm-up", "--weight-decay", "--epochs"},
                          o.resume);
+        if (o.full && !o.corpus.empty())
+            throw charrnn::value_error("--full, --corpus " + o.corpus + ": the run in " + o.resume +
+                                       " has only one of the two, and it cannot go on with the other");
+        check_holds("--decay", decay, "--schedule", "decay", o.schedule);
         if (o.checkpoint.empty()) o.checkpoint = o.resume;
+        check_apart({{"--corpus", o.corpus}, {"--checkpoint", o.checkpoint}, {"--log", o.log}});
         if (!o.checkpoint.empty()) check_folder(o.checkpoint);
         if (o.keep > 0 && o.checkpoint.empty())
             throw charrnn::value_error("--keep: expected --checkpoint FILE, beside which to keep them");

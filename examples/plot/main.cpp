@@ -149,8 +149,8 @@ int main(int argc, char** argv) {
     app.add_option("--smooth", smooth, "average the training loss over so many steps (50)")
         ->check(CLI::Range(1.0, 1e9));
     app.add_flag("--seconds", by_seconds, "over time instead of steps");
-    CLI11_PARSE(app, argc, argv);
     try {
+        app.parse(argc, argv);
         std::vector<Curve> curves;
         for (const std::string& path : logs) curves.push_back(read_log(path, smooth, by_seconds));
         const std::string svg = draw(curves, title, by_seconds);
@@ -162,6 +162,8 @@ int main(int argc, char** argv) {
             file << svg << std::flush;
             if (!file) throw charrnn::io_error("cannot write '" + out + "'");
         }
+    } catch (const CLI::ParseError& e) {
+        return app.exit(e) == 0 ? 0 : 2;
     } catch (const std::exception& e) {
         std::cerr << "plot: " << e.what() << '\n';
         return 1;
