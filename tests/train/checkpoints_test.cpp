@@ -77,6 +77,21 @@ TEST_CASE("the last ones and the best ones are kept, and found by their links") 
         CHECK(contents(kept.best_path()) == "500");
         CHECK(files_in(folder.path()) == 4);
     }
+    SUBCASE("a run that went back keeps the best, and its last one is the last") {
+        add(kept, 250, 2.0);
+        CHECK(steps_of(kept) == "300 250");
+        CHECK(contents(kept.last_path()) == "250");
+        CHECK(contents(kept.best_path()) == "300");
+        Checkpoints again(folder.path() + "/run", {.last = 2, .best = 1});
+        CHECK(steps_of(again) == "300 250");
+        CHECK(again.last()->step == 250);
+        add(again, 300, 1.5);
+        CHECK(steps_of(again) == "300 250 300");
+        CHECK(again.best()->path == folder.path() + "/run-step000000300-loss1.2500.safetensors");
+        add(again, 350, 1.0);
+        CHECK(steps_of(again) == "300 350");
+        CHECK(files_in(folder.path()) == 4);
+    }
     SUBCASE("a save that fails changes nothing") {
         CHECK_THROWS_AS(
             kept.add(700, 0.5, [](const std::string& path) { throw io_error(path + ": no space"); }),

@@ -18,7 +18,8 @@ namespace charrnn {
 ///
 /// The files are `runs/lstm-step000001500-loss1.2345.safetensors`; those of which no loss is known have none in their
 /// name. The links `runs/lstm-last.safetensors` and `runs/lstm-best.safetensors` always point to a whole file: they are
-/// turned after the new file is there, and before the old one goes. What an earlier process left is found again.
+/// turned after the new file is there, and before the old one goes. What an earlier process left is found again. Of a run
+/// that goes back, what it repeats is removed, but for the best.
 class Checkpoints {
   public:
     /// How many to keep: the newest, and those with the smallest losses. A file may be both.
@@ -50,7 +51,7 @@ class Checkpoints {
     [[nodiscard]] std::string last_path() const { return prefix_ + "-last" + suffix; }
     /// The best one's path.
     [[nodiscard]] std::string best_path() const { return prefix_ + "-best" + suffix; }
-    /// What is there, by step.
+    /// What is there, in the order of writing.
     [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }
     /// The newest, or null.
     [[nodiscard]] const Entry* last() const { return entries_.empty() ? nullptr : &entries_.back(); }
@@ -104,6 +105,11 @@ CHARRNN_ONCE Checkpoints::Checkpoints(std::string prefix, Keep keep, FileSystem&
     if (failure) throw io_error(detail::folder_of(prefix_) + ": cannot be read: " + failure.message());
     std::sort(entries_.begin(), entries_.end(),
               [](const Entry& a, const Entry& b) { return a.step < b.step; });
+    // What is of later steps than the last one was written before a run went back, and kept for being good.
+    const auto last = std::filesystem::read_symlink(last_path(), failure).filename();
+    const auto found = std::find_if(entries_.begin(), entries_.end(),
+                                    [&](const Entry& e) { return name_of(e.path) == last; });
+    if (found != entries_.end()) std::rotate(entries_.begin(), found + 1, entries_.end());
     // Names have four digits of a loss. Of those that are alike the link says which was the best.
     const auto best = std::filesystem::read_symlink(best_path(), failure).filename();
     for (Entry& e : entries_)
@@ -117,22 +123,21 @@ CHARRNN_ONCE Checkpoints::Entry Checkpoints::entry_of(std::uint64_t step, std::o
 }
 
 CHARRNN_ONCE void Checkpoints::keep(const Entry& entry) {
-    // A step that is repeated, after going back, takes the place of the old one and of what followed it.
-    std::vector<Entry> gone;
-    const auto old = std::partition_point(entries_.begin(), entries_.end(),
-                                          [&](const Entry& e) { return e.step < entry.step; });
-    for (auto e = old; e != entries_.end(); ++e)
-        if (e->path != entry.path) gone.push_back(*e);
-    entries_.erase(old, entries_.end());
+    std::erase_if(entries_, [&](const Entry& e) { return e.path == entry.path; });
     entries_.push_back(entry);
-    std::vector<Entry> kept;
-    for (std::size_t i = 0; i < entries_.size(); ++i) {
-        if (i + keep_.last >= entries_.size() || rank(entries_[i]) < keep_.best)
-            kept.push_back(entries_[i]);
-        else
-            gone.push_back(entries_[i]);
-    }
-    entries_ = std::move(kept);
+    std::vector<Entry> gone;
+    const auto remove = [&](const auto& which) {
+        for (auto e = entries_.begin(); e != entries_.end();) {
+            const bool stays = !which(*e) || rank(*e) < keep_.best;
+            if (!stays) gone.push_back(*e);
+            e = stays ? e + 1 : entries_.erase(e);
+        }
+    };
+    // First what a run that went back repeats, then what is older than the last ones.
+    remove([&](const Entry& e) { return e.step >= entry.step && &e != &entries_.back(); });
+    remove([&](const Entry& e) {
+        return entries_.data() + entries_.size() - &e > static_cast<std::ptrdiff_t>(keep_.last);
+    });
     link_atomically(last_path(), name_of(entry.path), files_);
     if (const Entry* best = this->best()) link_atomically(best_path(), name_of(best->path), files_);
     for (const Entry& e : gone) files_.unlink(e.path.c_str());
