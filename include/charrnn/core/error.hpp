@@ -1,5 +1,12 @@
 #pragma once
 
+#if __cplusplus < 202002L
+#error "charrnn: expected C++20 or newer: compile with -std=c++20"
+#endif
+#if !defined(__cpp_exceptions)
+#error "charrnn: says what is wrong by exceptions: compile without -fno-exceptions"
+#endif
+
 #include <stdexcept>
 #include <string>
 

@@ -42,7 +42,7 @@ struct MatmulKernel {
         return {k, b->from(k.first), b->stretch(), b->stretch() + b->gap()};
     }
 
-    template <int MR, int NV, class V>
+    template <std::size_t MR, std::size_t NV, class V>
     CHARRNN_INLINE void block(std::size_t t, std::size_t m, std::size_t v, const simd::Offsets<NV>& to,
                               const Inner& inner, FetchAhead& next) const {
         V acc[MR][NV];
@@ -70,10 +70,10 @@ struct MatmulKernel {
     }
 
     /// Rows `k` of the panel at vector v. Rows `after` are those of the first panel that come when all are done.
-    template <class Isa, int NV>
+    template <class Isa, std::size_t NV>
     CHARRNN_INLINE void panel(std::size_t v, Range k, Range after) const {
         using V = typename Isa::template pack<T>;
-        constexpr int height = simd::TileShape<Isa>::rows;
+        constexpr std::size_t height = simd::TileShape<Isa>::rows;
         FetchAhead next;
         const std::size_t calls =
             a.steps * tiles_of(a.count, height) * tiles_of(k.last - k.first, b->stretch());
@@ -86,13 +86,13 @@ struct MatmulKernel {
         for (std::size_t j = 0; j < NV; ++j) to.at[j] = b->to(std::min(v + j, b->vectors() - 1));
         for (std::size_t t = 0; t < a.steps; ++t)
             simd::for_each_row_tile<height>(
-                a.count, [&]<int MR>(std::size_t m)
+                a.count, [&]<std::size_t MR>(std::size_t m)
                              __attribute__((always_inline)) { block<MR, NV, V>(t, m, v, to, in, next); });
     }
 
     template <class Isa>
     CHARRNN_INLINE void operator()(Isa) const {
-        constexpr int most = simd::TileShape<Isa>::vectors;
+        constexpr std::size_t most = simd::TileShape<Isa>::vectors;
         const std::size_t depth = b->depth();
         // No stretch with a gap behind it is cut.
         const std::size_t chunk = round_up(chunk_depth, b->gap() > 0 ? b->stretch() : 1);

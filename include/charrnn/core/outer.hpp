@@ -125,7 +125,7 @@ struct OuterKernel {
     }
 
     /// A panel of B's columns in a chunk, row after row, and where its vectors stand in a row of C, counted from its first.
-    template <int NV>
+    template <std::size_t NV>
     struct Panel {
         const T* data;
         std::size_t ld;
@@ -134,7 +134,7 @@ struct OuterKernel {
     };
 
     /// A tile of C, and `next`, the one after it, into the nearest cache.
-    template <int MR, int NV, class V>
+    template <std::size_t MR, std::size_t NV, class V>
     CHARRNN_INLINE void block(T* c, std::size_t ld, const T* next, const T* a, std::size_t a_ld,
                               const Panel<NV>& panel, Chunk& at) const {
         V acc[MR][NV];
@@ -154,7 +154,7 @@ struct OuterKernel {
     }
 
     /// A term's columns of a panel in a chunk of rows. `a` is the copy of A's, or null: A itself is read.
-    template <class Isa, int NV>
+    template <class Isa, std::size_t NV>
     CHARRNN_INLINE void tiles(const OuterTerm<T>& term, const T* a, const Panel<NV>& panel, Chunk& at) const {
         using V = typename Isa::template pack<T>;
         using H = Heights<Isa>;
@@ -179,7 +179,7 @@ struct OuterKernel {
     template <class Isa>
     CHARRNN_INLINE void columns_of_panel(std::size_t v, std::size_t n, const T* a, Chunk& at) const {
         using V = typename Isa::template pack<T>;
-        constexpr int most = simd::TileShape<Isa>::vectors;
+        constexpr std::size_t most = simd::TileShape<Isa>::vectors;
         constexpr std::size_t ld = most * V::size;
         const simd::Offsets<most> there = simd::in_a_row<most, V>(n);
         V s[1][most];
@@ -190,7 +190,7 @@ struct OuterKernel {
             simd::load_tile(line, b.row(at.rows[r]) + v * V::size, 0, there);
             simd::store_tile(line, copies + r * ld, 0, simd::in_a_row<most, V>());
             CHARRNN_UNROLL
-            for (int j = 0; j < most; ++j) s[0][j] = s[0][j] + line[0][j];
+            for (std::size_t j = 0; j < most; ++j) s[0][j] = s[0][j] + line[0][j];
         }
         if (sums != nullptr) simd::store_tile(s, sums + v * V::size, 0, there);
         for (const OuterTerm<T>& term : terms) {

@@ -14,11 +14,11 @@ namespace charrnn::simd {
 template <class Isa>
 struct TileShape {
 #if defined(__x86_64__)
-    static constexpr int rows = Isa::level == Simd::baseline ? 2 : 6;  ///< rows of a tile
+    static constexpr std::size_t rows = Isa::level == Simd::baseline ? 2 : 6;  ///< rows of a tile
 #else
-    static constexpr int rows = 6;
+    static constexpr std::size_t rows = 6;
 #endif
-    static constexpr int vectors = Isa::registers >= 32 ? 4 : 2;  ///< vectors in a row of a tile
+    static constexpr std::size_t vectors = Isa::registers >= 32 ? 4 : 2;  ///< vectors in a row of a tile
 };
 
 /// How many vectors wide the tile is for `left` of them: as many as the registers hold, or one less where there are
@@ -30,18 +30,18 @@ constexpr std::size_t tile_width(std::size_t left, std::size_t most) {
 /// acc[i][j] += sum over k of a[i * row_step + k * depth_step] * b[k * b_step + vector j], k ascending.
 /// Every element is summed in the same order whatever the tile's height, so a product does not depend on how
 /// its rows are grouped.
-template <int MR, int NV, class V, class T>
+template <std::size_t MR, std::size_t NV, class V, class T>
 CHARRNN_INLINE void tile(std::size_t depth, const T* a, std::size_t row_step, std::size_t depth_step,
                          const T* b, std::size_t b_step, V (&acc)[MR][NV]) {
     for (std::size_t k = 0; k < depth; ++k) {
         typename V::native bv[NV];  // bare vectors here: a good deal less to compile
         CHARRNN_UNROLL
-        for (int j = 0; j < NV; ++j) bv[j] = V::load(b + static_cast<std::size_t>(j) * V::size).v;
+        for (std::size_t j = 0; j < NV; ++j) bv[j] = V::load(b + j * V::size).v;
         CHARRNN_UNROLL
-        for (int i = 0; i < MR; ++i) {
-            const T s = a[static_cast<std::size_t>(i) * row_step];
+        for (std::size_t i = 0; i < MR; ++i) {
+            const T s = a[i * row_step];
             CHARRNN_UNROLL
-            for (int j = 0; j < NV; ++j) acc[i][j].v = s * bv[j] + acc[i][j].v;
+            for (std::size_t j = 0; j < NV; ++j) acc[i][j].v = s * bv[j] + acc[i][j].v;
         }
         a += depth_step;
         b += b_step;
@@ -49,24 +49,24 @@ CHARRNN_INLINE void tile(std::size_t depth, const T* a, std::size_t row_step, st
 }
 
 /// acc[i][j] = 0
-template <int MR, int NV, class V>
+template <std::size_t MR, std::size_t NV, class V>
 CHARRNN_INLINE void clear_tile(V (&acc)[MR][NV]) {
     CHARRNN_UNROLL
-    for (int i = 0; i < MR; ++i) {
+    for (std::size_t i = 0; i < MR; ++i) {
         CHARRNN_UNROLL
-        for (int j = 0; j < NV; ++j) acc[i][j] = V::all(0);
+        for (std::size_t j = 0; j < NV; ++j) acc[i][j] = V::all(0);
     }
 }
 /// Where the vectors of a tile's row stand, in scalars. Vectors of a tile that are not there stand where the last one
 /// does: what is loaded for them is of no account, and what is stored for them is overwritten, as the last are stored
 /// first.
-template <int NV>
+template <std::size_t NV>
 struct Offsets {
     std::size_t at[NV];  ///< of each vector
 };
 
 /// Side by side; so many are there.
-template <int NV, class V>
+template <std::size_t NV, class V>
 CHARRNN_INLINE constexpr Offsets<NV> in_a_row(std::size_t there = NV) {
     Offsets<NV> offsets{};
     for (std::size_t j = 0; j < NV; ++j) offsets.at[j] = (j < there ? j : there - 1) * V::size;
@@ -74,17 +74,17 @@ CHARRNN_INLINE constexpr Offsets<NV> in_a_row(std::size_t there = NV) {
 }
 
 /// acc[i][j] = the vector of row i at offset j
-template <int MR, int NV, class V, class T>
+template <std::size_t MR, std::size_t NV, class V, class T>
 CHARRNN_INLINE void load_tile(V (&acc)[MR][NV], const T* from, std::size_t ld, const Offsets<NV>& offsets) {
     CHARRNN_UNROLL
-    for (int i = 0; i < MR; ++i, from += ld) {
+    for (std::size_t i = 0; i < MR; ++i, from += ld) {
         CHARRNN_UNROLL
         for (std::size_t j = 0; j < NV; ++j) acc[i][j] = V::load(from + offsets.at[j]);
     }
 }
 /// Fetch the lines of a tile that is written soon into the nearest cache, since a store waits for its line. A row beyond
 /// the last does no harm.
-template <int MR, int NV, class T>
+template <std::size_t MR, std::size_t NV, class T>
 CHARRNN_INLINE void fetch_tile(const T* to, std::size_t ld, const Offsets<NV>& offsets) {
     CHARRNN_UNROLL
     for (std::size_t i = 0; i < MR; ++i, to += ld) {
@@ -93,10 +93,10 @@ CHARRNN_INLINE void fetch_tile(const T* to, std::size_t ld, const Offsets<NV>& o
     }
 }
 /// the vector of row i at offset j = acc[i][j], the last j first
-template <int MR, int NV, class V, class T>
+template <std::size_t MR, std::size_t NV, class V, class T>
 CHARRNN_INLINE void store_tile(const V (&acc)[MR][NV], T* to, std::size_t ld, const Offsets<NV>& offsets) {
     CHARRNN_UNROLL
-    for (int i = 0; i < MR; ++i, to += ld) {
+    for (std::size_t i = 0; i < MR; ++i, to += ld) {
         CHARRNN_UNROLL
         for (std::size_t j = 1; j <= NV; ++j) acc[i][NV - j].store(to + offsets.at[NV - j]);
     }
@@ -104,11 +104,10 @@ CHARRNN_INLINE void store_tile(const V (&acc)[MR][NV], T* to, std::size_t ld, co
 
 /// Call the operator() of f with the tile's height as template argument and its first row, for tiles of nearly
 /// equal height, at most Max, that cover n rows.
-template <int Max, class F>
+template <std::size_t Max, class F>
 CHARRNN_INLINE void for_each_row_tile(std::size_t n, const F& f) {
     if (n == 0) return;
-    constexpr auto most = static_cast<std::size_t>(Max);
-    const std::size_t tiles = (n + most - 1) / most;
+    const std::size_t tiles = (n + Max - 1) / Max;
     const std::size_t low = n / tiles;
     const std::size_t higher = n % tiles;  // so many tiles are one row higher
     std::size_t first = 0;

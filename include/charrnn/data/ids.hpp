@@ -35,7 +35,9 @@ class Ids {
         // Not std::visit: it may throw for a variant without a value, which this one cannot be.
         if (const auto* one = std::get_if<Buffer<std::uint8_t>>(&ids_)) return f(std::span(*one));
         if (const auto* two = std::get_if<Buffer<std::uint16_t>>(&ids_)) return f(std::span(*two));
-        return f(std::span(*std::get_if<Buffer<std::uint32_t>>(&ids_)));
+        const auto* four = std::get_if<Buffer<std::uint32_t>>(&ids_);
+        if (four == nullptr) __builtin_unreachable();
+        return f(std::span(*four));
     }
 
     /// How many ids there are.

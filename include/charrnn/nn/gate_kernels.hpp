@@ -37,8 +37,8 @@ struct GateShape {
         hidden * blocks;  ///< of which the recurrent product feeds so many
 
     template <class Isa>
-    static constexpr int rows = static_cast<int>(std::max<std::size_t>(
-        1, std::min<std::size_t>(simd::TileShape<Isa>::rows, (Isa::registers >= 32 ? 24 : 12) / vectors)));
+    static constexpr std::size_t rows = std::max<std::size_t>(
+        1, std::min<std::size_t>(simd::TileShape<Isa>::rows, (Isa::registers >= 32 ? 24 : 12) / vectors));
 
     /// Where something stands in a list, or the list's length.
     template <std::size_t N>
@@ -120,14 +120,14 @@ struct GateStep {
     T* gates;
     std::size_t gate_ld;
 
-    template <int MR, class V>
+    template <std::size_t MR, class V>
     CHARRNN_INLINE void block(std::size_t m, std::size_t panel, FetchAhead& next) const {
         using S = GateShape<Cell>;
         constexpr std::size_t vectors = S::vectors;
         V acc[MR][vectors];
         CHARRNN_UNROLL
-        for (int i = 0; i < MR; ++i) {
-            const std::size_t n = m + static_cast<std::size_t>(i);
+        for (std::size_t i = 0; i < MR; ++i) {
+            const std::size_t n = m + i;
             const T* from = start + (ids != nullptr ? ids[n] : n) * start_ld + panel * vectors * V::size;
             CHARRNN_UNROLL
             for (std::size_t j = 0; j < vectors; ++j)
@@ -148,8 +148,8 @@ struct GateStep {
                 CHARRNN_UNROLL
                 for (std::size_t j = 0; j < S::hidden_vectors; ++j) bv[j] = V::load(b + j * V::size);
                 CHARRNN_UNROLL
-                for (int i = 0; i < MR; ++i) {
-                    const V s = V::all(a[static_cast<std::size_t>(i) * state_ld]);
+                for (std::size_t i = 0; i < MR; ++i) {
+                    const V s = V::all(a[i * state_ld]);
                     CHARRNN_UNROLL
                     for (std::size_t j = 0; j < S::hidden_vectors; ++j)
                         acc[i][S::hidden_stripes(j)] = fma(s, bv[j], acc[i][S::hidden_stripes(j)]);
@@ -185,7 +185,7 @@ struct GateStep {
             wh.fetch_ahead(next, (p + 1) % panels * S::hidden_vectors, 0, width,
                            tiles_of(count, S::template rows<Isa>) * tiles_of(width, wh.stretch()));
             simd::for_each_row_tile<S::template rows<Isa>>(
-                count, [&]<int MR>(std::size_t m)
+                count, [&]<std::size_t MR>(std::size_t m)
                            __attribute__((always_inline)) { block<MR, V>(m, p, next); });
             for (std::size_t n = 0; n < count; ++n)
                 for (std::size_t u = p * units; u < (p + 1) * units; u += V::size)
