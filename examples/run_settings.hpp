@@ -70,6 +70,17 @@ inline RunSettings run_settings(CLI::App& app, const std::vector<std::string>& m
     return settings;
 }
 
+/// Another learning rate than the saved run's, and the sentence that says so.
+template <class Trainer>
+void change_lr(double lr, Trainer& trainer, charrnn::Resumed& resumed) {
+    std::ostringstream change;
+    change << "the learning rate: " << trainer.state().lr << " when the run was saved, " << lr << " now";
+    std::erase_if(resumed.differences,
+                  [](const std::string& d) { return d.starts_with("the learning rate:"); });
+    resumed.differences.push_back(change.str());
+    trainer.set_lr(lr);
+}
+
 /// The note of a run's file that says at which step the held-out part was measured last.
 inline constexpr const char* measured_at = "held out measured at step";
 
@@ -88,6 +99,25 @@ inline bool left_to_measure(const charrnn::Resumed& resumed, const charrnn::Prog
     const auto note = resumed.extra.notes.find(measured_at);
     return p.step > 0 && p.window == 0 && note != resumed.extra.notes.end() &&
            note->second != std::to_string(p.step);
+}
+
+/// "500": that many steps. "30s", "5m", "1h": that long.
+inline charrnn::SaveInterval save_interval(const std::string& text) {
+    std::size_t end = 0;
+    double n = 0;
+    try {
+        n = std::stod(text, &end);
+    } catch (const std::exception&) {
+        end = 0;
+    }
+    const std::string unit = text.substr(end);
+    if (end > 0 && n > 0 && n < 1e9) {
+        if (unit.empty() && n >= 1) return {.steps = static_cast<std::uint64_t>(n), .seconds = 0};
+        if (unit == "s") return {.steps = 0, .seconds = n};
+        if (unit == "m") return {.steps = 0, .seconds = 60 * n};
+        if (unit == "h") return {.steps = 0, .seconds = 3600 * n};
+    }
+    throw charrnn::value_error("--every " + text + ": expected a number of steps, or a time: 30s, 5m, 1h");
 }
 
 /// How many lanes a held-out part of so many characters is read in: as many as are asked for, or fewer where it is short.

@@ -62,11 +62,7 @@ static void train(const Options& o, Optimiser optimiser) {
     std::optional<Resumed> resumed;
     if (!o.resume.empty()) resumed = resume(o.resume, trainer);
     if (resumed) {
-        if (o.settings.changed.count("--lr") > 0) {
-            std::cout << "the learning rate: " << trainer.state().lr << " when the run was saved, " << o.lr
-                      << " now\n";
-            trainer.set_lr(o.lr);
-        }
+        if (o.settings.changed.count("--lr") > 0) change_lr(o.lr, trainer, *resumed);
         for (const std::string& difference : resumed->differences) std::cout << difference << '\n';
     }
 
@@ -75,7 +71,7 @@ static void train(const Options& o, Optimiser optimiser) {
         log.emplace(o.log, *resumed->extra.log);
     else if (!o.log.empty())
         log.emplace(o.log);
-    Saver saver(o.model_file, trainer, alphabet, {.seconds = o.every});
+    Saver saver(o.model_file, trainer, alphabet, save_interval(o.every));
     if (resumed) saver.extra = resumed->extra;
     saver.extra.notes = o.settings.all;
     begin_to_measure(saver.extra, resumed);
@@ -136,6 +132,11 @@ static void train(const Options& o, Optimiser optimiser) {
             (void)saver.save();
         });
     }
+    if (rest.steps == 0)
+        std::cout << "Nothing is left to do: "
+                  << (stopping && stopping->reached() ? "--patience has ended the run"
+                                                      : "all --epochs are done")
+                  << '\n';
     try {
         if (recovery)
             recovery->run(rest);
@@ -182,8 +183,8 @@ static void score(const Options& o) {
     // One lane: every character is predicted from all of the text before it.
     const double loss =
         evaluate(model, Batches(ids, alphabet.size(), {}, {.lanes = 1, .window = 100}), o.threads);
-    std::printf("%s characters: %.4f nats = %.4f bits a character, perplexity %.3f\n",
-                with_commas(ids.size()).c_str(), loss, loss / std::log(2.0), std::exp(loss));
+    std::printf("%s characters predicted: %.4f nats = %.4f bits a character, perplexity %.3f\n",
+                with_commas(ids.size() - 1).c_str(), loss, loss / std::log(2.0), std::exp(loss));
 }
 
 static void inspect(const Options& o) {

@@ -31,7 +31,7 @@ struct Options {
     std::size_t lanes = 50, window = 50, threads = 0, patience = 0;
     double held_out = 0.05;
     std::uint64_t seed = 1;
-    double every = 60;
+    std::string every = "1m";
     std::size_t keep = 0;
     bool recover = false;
     RunSettings settings;
@@ -55,10 +55,10 @@ inline std::optional<int> parse(int argc, char** argv, CLI::App& app, Options& o
     app.require_subcommand(1);
     app.footer(
         "A first session:\n"
-        "  charrnn train input.txt                  # writes model.safetensors, with a progress bar\n"
-        "  charrnn sample --length 500 --temperature 0.7\n"
-        "  charrnn score other.txt                  # how well the model predicts another text\n"
-        "  charrnn COMMAND --help                   # all that can be chosen");
+        "  examples/charrnn/run train input.txt     # writes model.safetensors, with a progress bar\n"
+        "  examples/charrnn/run sample --length 500 --temperature 0.7\n"
+        "  examples/charrnn/run score other.txt     # how well the model predicts another text\n"
+        "  examples/charrnn/run COMMAND --help      # all that can be chosen");
 
     auto* train =
         with_defaults(app.add_subcommand("train", "Train a model on a text, and keep it in a file."));
@@ -84,12 +84,18 @@ inline std::optional<int> parse(int argc, char** argv, CLI::App& app, Options& o
         ->excludes(init);
     model->add_flag("--extend", o.extend, "let --init-from learn characters that it does not know")
         ->needs(init);
-    model->add_option("--resume", o.resume, "go on with the run in this file")
+    model
+        ->add_option("--resume", o.resume,
+                     "go on with the run in this file, with its settings where none are given (--log, "
+                     "--keep, --every, "
+                     "--threads and --recover are not kept); --epochs counts from its beginning")
         ->type_name("FILE")
         ->excludes(init);
     auto* training = train->add_option_group("Training");
     training->add_option("--epochs", o.epochs, "passes over the text")->check(number_from(0));
-    training->add_option("--optimiser", o.optimiser, "adam, adamw, rmsprop or sgd")
+    training
+        ->add_option("--optimiser", o.optimiser,
+                     "adam, adamw, rmsprop, or sgd (momentum 0.9; it wants a higher --lr)")
         ->check(CLI::IsMember({"adam", "adamw", "rmsprop", "sgd"}));
     training->add_option("--lr", o.lr, "learning rate");
     training->add_option("--schedule", o.schedule, "cosine to zero, decay per epoch, or constant")
@@ -100,7 +106,8 @@ inline std::optional<int> parse(int argc, char** argv, CLI::App& app, Options& o
                                                           : "is " + text + ", expected a positive factor";
         });
     training->add_option("--warm-up", o.warm_up, "steps in which the rate rises")->check(none);
-    training->add_option("--weight-decay", o.weight_decay, "pull of the weights towards zero");
+    training->add_option("--weight-decay", o.weight_decay,
+                         "pull of the weights towards zero: part of the gradient, with adamw apart from it");
     training->add_option("--rho", o.rho, "the decay of --optimiser rmsprop's mean square");
     training->add_option("--clip", o.clip, "scale gradients down to this norm; 0: never");
     training->add_option("--clip-value", o.clip_value,
@@ -109,11 +116,14 @@ inline std::optional<int> parse(int argc, char** argv, CLI::App& app, Options& o
     training->add_option("--window", o.window, "steps of back-propagation through time")->check(one);
     training->add_option("--held-out", o.held_out, "share of the text's end to measure on after each epoch")
         ->check(number_from(0, 0.9));
-    training->add_option("--patience", o.patience, "stop after so many epochs without a better one; 0: never")
+    training
+        ->add_option("--patience", o.patience,
+                     "stop after so many epochs without a better one; 0: never. The last state is saved; "
+                     "with --keep the best too")
         ->check(none);
     training->add_option("--seed", o.seed, "of all that is random");
     training->add_option("--threads", o.threads, "0: one a processor")->check(none);
-    training->add_option("--every", o.every, "save after so many seconds")->check(number_from(0.001));
+    training->add_option("--every", o.every, "save after so many steps, or so long: 500, 30s, 5m");
     training->add_option("--keep", o.keep, "keep the last so many saves and the best beside the model")
         ->check(none);
     training->add_flag("--recover", o.recover,
@@ -144,6 +154,7 @@ inline std::optional<int> parse(int argc, char** argv, CLI::App& app, Options& o
     try {
         app.parse(argc, argv);
         if (train->parsed()) {
+            save_interval(o.every);
             const std::vector<std::string> of_model{"--cell", "--hidden", "--layers", "--embedding",
                                                     "--dropout"};
             const bool decay = train->get_option("--decay")->count() > 0,

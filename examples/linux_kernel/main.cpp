@@ -5,7 +5,6 @@
 #include <cmath>
 #include <iostream>
 #include <optional>
-#include <sstream>
 
 #include "corpus.hpp"
 #include "options.hpp"
@@ -71,13 +70,7 @@ static int run(const Options& o) {
     std::optional<Resumed> resumed;
     if (!o.resume.empty()) {
         resumed = resume(o.resume, trainer);
-        if (o.settings.changed.count("--lr") > 0) {
-            std::ostringstream change;
-            change << "the learning rate: " << trainer.state().lr << " when the run was saved, " << o.lr
-                   << " now";
-            resumed->differences.push_back(change.str());
-            trainer.set_lr(o.lr);
-        }
+        if (o.settings.changed.count("--lr") > 0) change_lr(o.lr, trainer, *resumed);
         for (const std::string& difference : resumed->differences) std::cout << difference << '\n';
         std::cout << "Resuming after step " << trainer.state().step << ".\n";
     }

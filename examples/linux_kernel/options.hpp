@@ -18,7 +18,7 @@ struct Options {
     std::string cell = "lstm";
     std::size_t hidden = 128, layers = 2;
     std::size_t lanes = 50, window = 50, truncate = 0;
-    std::string recipe = "seed", optimiser = "adam", schedule = "decay";
+    std::string recipe = "flux", optimiser = "adam", schedule = "decay";
     double lr = 0.002, decay = 0.97, clip = 0, dropout = 0, weight_decay = 0;
     std::uint64_t warm_up = 0;
     double epochs = 3;
@@ -37,25 +37,6 @@ struct Options {
     bool extend = false, recover = false;
     RunSettings settings;
 };
-
-/// "500": that many steps. "30s", "5m", "1h": that long.
-inline charrnn::SaveInterval save_interval(const std::string& text) {
-    std::size_t end = 0;
-    double n = 0;
-    try {
-        n = std::stod(text, &end);
-    } catch (const std::exception&) {
-        end = 0;
-    }
-    const std::string unit = text.substr(end);
-    if (end > 0 && n > 0 && n < 1e9) {
-        if (unit.empty() && n >= 1) return {.steps = static_cast<std::uint64_t>(n), .seconds = 0};
-        if (unit == "s") return {.steps = 0, .seconds = n};
-        if (unit == "m") return {.steps = 0, .seconds = 60 * n};
-        if (unit == "h") return {.steps = 0, .seconds = 3600 * n};
-    }
-    throw charrnn::value_error("--every " + text + ": expected a number of steps, or a time: 30s, 5m, 1h");
-}
 
 /// Read the command line. An exit code where there is nothing to run (--help, an error).
 inline std::optional<int> parse(int argc, char** argv, Options& o) {
@@ -96,7 +77,7 @@ inline std::optional<int> parse(int argc, char** argv, Options& o) {
         ->add_option("--recipe", o.recipe,
                      "what holds where nothing else is said: the Flux documents' values, or those that the "
                      "library suggests (see charrnn::Recipe)")
-        ->check(CLI::IsMember({"seed", "default"}));
+        ->check(CLI::IsMember({"flux", "suggested"}));
     training->add_option("--optimiser", o.optimiser, "adam, or adamw: weight decay apart from the gradient")
         ->check(CLI::IsMember({"adam", "adamw"}));
     training->add_option("--lr", o.lr, "the learning rate");
@@ -160,7 +141,7 @@ inline std::optional<int> parse(int argc, char** argv, Options& o) {
     try {
         app.parse(argc, argv);
         save_interval(o.every);
-        if (o.resume.empty() && o.recipe == "default") {
+        if (o.resume.empty() && o.recipe == "suggested") {
             const charrnn::Recipe recipe;
             const std::pair<const char*, std::string> values[] = {
                 {"--epochs", CLI::detail::to_string(recipe.epochs)},

@@ -50,7 +50,8 @@ TEST_CASE("a new run from old weights: the alphabet is the file's, and must have
     CHECK(init_from(old.path, Alphabet(Text::from_string("c"), U'\f')).alphabet == old.alphabet);
     CHECK(old.refusal(Alphabet(Text::from_string("abxya"))) ==
           old.path +
-              ": the model does not know 2 of the text's characters: 'x', 'y'; they can be added on request");
+              ": the model does not know 2 of the text's characters: 'x', 'y'; NewCharacters::extend "
+              "(--extend) adds them");
     CHECK(old.refusal(Alphabet(Text::from_string("ab\v"))).find("is a character of the text") !=
           std::string::npos);
     CHECK(old.refusal(Alphabet(Text::from_string("ab", Encoding::bytes))).find("not both") !=

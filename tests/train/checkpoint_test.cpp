@@ -173,7 +173,9 @@ TEST_CASE("what the program keeps with a run comes back") {
     Model<> other = f.s.model("lstm", 8);
     Trainer trainer(other, Adam(0.5), f.s.batches());
     const Resumed resumed = resume(f.path, trainer);
-    CHECK(resumed.differences.empty());
+    REQUIRE(resumed.differences.size() == 1);
+    CHECK(resumed.differences[0] ==
+          "the learning rate: 0.01 when the run was saved, which holds; the trainer was made with 0.5");
     CHECK(resumed.extra.best_loss == 1.25);
     CHECK(resumed.extra.best_step == 3);
     CHECK(resumed.extra.notes.at("corpus") == "words");
@@ -185,7 +187,7 @@ TEST_CASE("what the program keeps with a run comes back") {
 TEST_CASE("a resume with other settings goes on and says what is another way") {
     Fixture f;
     Model<> other = f.s.model();
-    Trainer trainer(other, Adam(0.01), f.s.batches(),
+    Trainer trainer(other, Adam(0.02), f.s.batches(),
                     {.clip = 2, .decay = 0.5, .truncate = 3, .slices = 5, .seed = 9});
     test::tamper(f.path, [](auto&, auto& m) {
         m["version"] = "0.0.9";
@@ -194,7 +196,8 @@ TEST_CASE("a resume with other settings goes on and says what is another way") {
         m["train.threads"] = "77";
     });
     const auto differences = resume(f.path, trainer).differences;
-    CHECK(differences.size() == 9);
+    CHECK(differences.size() == 10);
+    CHECK(trainer.state().lr == 0.01);
     trainer.set_schedule(
         Schedule([](double, double) { return 0.5; }));  // begins at step 4, but at 0 in the file
     const auto again = resume(f.path, trainer).differences;
@@ -206,6 +209,7 @@ TEST_CASE("a resume with other settings goes on and says what is another way") {
     std::string all;
     for (const auto& d : differences) all += d + "\n";
     has(all, "the number of slices: ");
+    has(all, "the learning rate: 0.01 when the run was saved, which holds; the trainer was made with 0.02");
     has(all, "the version of charrnn: 0.0.9 when the run was saved, " + version() + " now");
     has(all, "the vector instructions: abacus");
     has(all, "the BLAS: OpenBLAS 0.1 (Alpha)");

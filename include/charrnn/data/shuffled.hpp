@@ -15,7 +15,7 @@
 
 namespace charrnn {
 
-/// Some windows of another source in an order of their own, each read from a zero state.
+/// Some windows of another source in an order of their own, the same in each epoch, each read from a zero state.
 ///
 ///     const auto [training, held_out] = shuffled_windows(Batches(text, alphabet), 0.05, seed);
 ///

@@ -46,7 +46,7 @@ inline Alphabet joined(const Alphabet& known, const Alphabet& needed, NewCharact
     if (count > 0 && policy == NewCharacters::refuse)
         throw data_error(file + ": the model does not know " + std::to_string(count) +
                          " of the text's characters: " + missing + (count > 10 ? ", ..." : "") +
-                         "; they can be added on request");
+                         "; NewCharacters::extend (--extend) adds them");
     const auto stop = known.has_stop()    ? std::optional(known.stop())
                       : needed.has_stop() ? std::optional(needed.stop())
                                           : std::nullopt;

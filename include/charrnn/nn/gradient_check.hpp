@@ -238,7 +238,8 @@ class GradientCheck {
 
 /// Compare a model's analytic gradients with central differences, in double precision: for every parameter, the
 /// input and the initial state, through several steps and across a window's edge. The loss is cross-entropy
-/// against random targets. A Chain in float is cast to double first; the given model is not changed.
+/// against random targets. A Chain in float is cast to double first; the given model is not changed. A
+/// Model<float>, which cannot be cast, does not compile here: make a Model<double>.
 ///
 /// Errors: value_error for options that leave nothing to check, and where truncate is given for a model with a layer that
 ///         depends on the step's number, as a dropout for each step

@@ -294,7 +294,8 @@ struct CharRnnOptions {
     double dropout = 0;         ///< after each recurrent layer; 0: none
 };
 
-/// The usual model for characters: `layers` recurrent layers of width H, a Dense back to the V characters, softmax.
+/// The usual model for characters: `layers` recurrent layers of width H, a Dense back to the V characters, softmax. The cell
+/// is "lstm", "gru", "rnn", or what a program has given to the Registry. Shapes: ids (T, N) -> (T, N, V)
 /// Errors: value_error for an unknown cell, a width or depth of 0, or a dropout outside [0, 1)
 template <class T = float>
 Model<T> char_rnn(const std::string& cell, std::size_t vocabulary, std::size_t hidden, std::size_t layers,

@@ -21,13 +21,12 @@ namespace charrnn {
 ///
 /// Source: Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2019 (decoupled)
 struct Adam {
-    double lr = 0.001;      ///< the learning rate
-    double beta1 = 0.9;     ///< of the mean
-    double beta2 = 0.999;   ///< of the mean square
-    double epsilon = 1e-8;  ///< keeps the root from zero
-    /// 0: none
-    double weight_decay = 0;
-    bool decoupled = false;  ///< weight decay apart from the gradient: AdamW
+    double lr = 0.001;        ///< the learning rate
+    double beta1 = 0.9;       ///< of the mean
+    double beta2 = 0.999;     ///< of the mean square
+    double epsilon = 1e-8;    ///< keeps the root from zero
+    double weight_decay = 0;  ///< the share of p that the gradient gets, or p loses; 0: none
+    bool decoupled = false;   ///< weight decay apart from the gradient: AdamW
 
     static constexpr std::size_t slots = 2;  ///< m and v
     static constexpr const char* short_name = "adam";

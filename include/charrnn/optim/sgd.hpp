@@ -13,12 +13,9 @@ namespace charrnn {
 
 /// Settings of SGD.
 struct SGDOptions {
-    /// 0: none
-    double momentum = 0;
-    /// Nesterov's momentum
-    bool nesterov = false;
-    /// 0: none
-    double weight_decay = 0;
+    double momentum = 0;      ///< the share of v that a step keeps; 0: none
+    bool nesterov = false;    ///< Nesterov's momentum
+    double weight_decay = 0;  ///< the share of p that the gradient gets; 0: none
 };
 
 /// Stochastic gradient descent, with momentum by choice.

@@ -142,7 +142,8 @@ void save_run(const std::string& path, const Trainer<M, O, S>& trainer, const Al
 
 /// Go on with a saved run: the trainer, made with the same model, optimiser and data, and its model become what they
 /// were, and what follows is the same to the bit as if the run had never stopped. Where the machine or a setting is
-/// another one, the result says so, one sentence each, and the run goes on all the same.
+/// another one, the result says so, one sentence each, and the run goes on all the same: with the trainer's settings, but
+/// with the learning rate of the file, which set_lr changes.
 ///
 /// Errors: io_error; data_error, naming the file and what differs, for another model, optimiser or text, and for a file
 ///         that is not as it must be; numeric_error for numbers that are not finite. Nothing is changed then.
@@ -170,6 +171,10 @@ Resumed resume(const TensorFile& file, Trainer<M, O, S>& trainer) {
     state.schedule_start =
         read.find("train.schedule_start") != nullptr ? read.count("train.schedule_start") : 0;
     if (state.lr <= 0) throw data_error(file.name() + ": the learning rate is not positive");
+    if (state.lr != trainer.state().lr)
+        differences.push_back("the learning rate: " + detail::shortest(state.lr) +
+                              " when the run was saved, which holds; the trainer was made with " +
+                              detail::shortest(trainer.state().lr));
     if (state.schedule_start > state.step)
         throw data_error(file.name() + ": the schedule is said to begin at step " +
                          std::to_string(state.schedule_start) + ", but the run is at step " +

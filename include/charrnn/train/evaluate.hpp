@@ -56,7 +56,8 @@ double run_windows(const M& model, const S& source, std::size_t count, bool last
 }  // namespace detail
 
 /// The mean loss of a model over a source, from a zero state: nats a character. Nothing of the model or of a
-/// training run is changed. `stop` is asked before each window: once it says yes, the result is NaN.
+/// training run is changed. `stop` is asked before each window: once it says yes, the result is NaN. `threads` 0: one a
+/// processor; the result does not depend on it. A source in which no target counts gives 0.
 /// Errors: shape_error where the model and the source have alphabets of different sizes.
 template <SequenceModel M, BatchSource S>
 double evaluate(const M& model, const S& source, std::size_t threads = 0,

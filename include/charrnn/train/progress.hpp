@@ -18,7 +18,7 @@ struct Progress {
     std::size_t windows = 0;       ///< windows in a pass
     std::uint64_t characters = 0;  ///< targets learnt from
     double seconds = 0;            ///< spent in training steps
-    double loss = 0;               ///< of the last step, nats a character
+    double loss = 0;               ///< of the last step, nats a character; 0 before one, after a resume too
     double mean_loss = 0;          ///< over about the last hundred steps
     double learning_rate = 0;      ///< of the last step
     double gradient_norm = 0;      ///< of the last step, before clipping

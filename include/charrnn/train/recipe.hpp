@@ -19,6 +19,8 @@ namespace charrnn {
 ///     Trainer trainer(model, recipe.optimiser(), batches, recipe.options());
 ///     trainer.run(epochs(recipe.epochs));
 ///
+/// where steps is the number of windows in `epochs` epochs.
+///
 /// Units:   lr a step; warm_up in steps
 /// Errors:  those of Adam, warm_up, cosine and Trainer, for values out of range
 /// Source:  Loshchilov and Hutter 2017 (cosine); Pascanu, Mikolov and Bengio 2013 (clipping)

@@ -21,8 +21,8 @@
 
 namespace charrnn {
 
-/// How often to save: after so many steps, or so many seconds; 0: not by that. At the end of a cycle of the schedule in
-/// any case.
+/// How often to save: after so many steps, and after so many seconds, whichever comes first; 0: not by that. At the end of
+/// a cycle of the schedule in any case.
 struct SaveInterval {
     std::uint64_t steps = 0;  ///< training steps from one to the next
     double seconds = 60;      ///< from one to the next
@@ -31,7 +31,7 @@ struct SaveInterval {
 /// Keeps the newest checkpoint of a run at one name. A save that fails is reported, does not stop the run, and leaves
 /// the last good file as it was.
 ///
-///     Saver saver("run.safetensors", trainer, alphabet, {.steps = 500});
+///     Saver saver("run.safetensors", trainer, alphabet, {.steps = 500});     // or sooner, after a minute
 ///     trainer.after_step([&](const Progress&) { saver.save_if_due(); });
 ///     trainer.run(epochs(3));
 ///     saver.save();

@@ -32,12 +32,13 @@ struct TrainerOptions {
     double clip_value = 0;     ///< then clip each of its numbers to plus or minus this; 0: never
     double decay = 1;          ///< the learning rate is multiplied by this after each epoch
     std::size_t truncate = 0;  ///< cut the gradient every so many steps inside a window; 0: at its edge only
-    std::size_t threads = 0;   ///< 0: as many as the machine has processors
+    std::size_t threads = 0;   ///< 0: as many as there are processors for the program
     std::size_t slices = 0;    ///< groups of lanes that go through time side by side; 0: as many as threads
-    std::uint64_t seed = 0;    ///< of whatever is random in training
+    std::uint64_t seed = 0;    ///< of what Dropout drops; the order of rows is the source's
     Schedule schedule{};       ///< the learning rate is multiplied by this, too
-    std::vector<double> rates{};  ///< and by rates[i] in layer i (0: it stays as it is); empty: 1 everywhere
-    std::vector<Tie> ties{};      ///< parameters that are to be one
+    std::vector<double>
+        rates{};              ///< and by rates[i] in layer i, of all layers (0: it stays as it is); empty: 1
+    std::vector<Tie> ties{};  ///< parameters that are to be one
 };
 
 namespace detail {
