@@ -185,6 +185,17 @@ inline std::string kept_prefix(const std::string& checkpoint) {
     return has_end ? checkpoint.substr(0, checkpoint.size() - end.size()) : checkpoint;
 }
 
+/// The kept ones of a run: the last `keep`, and the best. Errors: value_error where a new run finds those of another, which
+/// it would take for its own, and remove
+inline charrnn::Checkpoints kept_of(const std::string& checkpoint, std::size_t keep, bool new_run) {
+    charrnn::Checkpoints kept(kept_prefix(checkpoint), {.last = keep, .best = 1});
+    if (new_run && !kept.entries().empty())
+        throw charrnn::value_error("--keep: " + kept.last()->path +
+                                   " is there, of another run; expected --resume, or another name than " +
+                                   checkpoint);
+    return kept;
+}
+
 /// The model of a run that goes on with a text. Errors: data_error, naming a character that the run does not know
 inline charrnn::LoadedModel<> load_run(const std::string& file, const charrnn::Alphabet& of_text) {
     charrnn::LoadedModel<> loaded = charrnn::load_model(file);

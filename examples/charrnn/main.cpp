@@ -78,7 +78,7 @@ static void train(const Options& o, Optimiser optimiser) {
     if (log) saver.log = &*log;
     std::optional<Checkpoints> kept;
     if (o.keep > 0) {
-        kept.emplace(kept_prefix(o.model_file), Checkpoints::Keep{.last = o.keep, .best = 1});
+        kept.emplace(kept_of(o.model_file, o.keep, o.resume.empty()));
         saver.kept = &*kept;
     }
     ProgressBar bar;

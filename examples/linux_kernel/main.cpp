@@ -90,7 +90,7 @@ static int run(const Options& o) {
         begin_to_measure(saver->extra, resumed);
         if (log) saver->log = &*log;
         if (o.keep > 0) {
-            kept.emplace(kept_prefix(o.checkpoint), Checkpoints::Keep{.last = o.keep, .best = 1});
+            kept.emplace(kept_of(o.checkpoint, o.keep, o.resume.empty()));
             saver->kept = &*kept;
         }
         trainer.after_step([&](const Progress&) { saver->save_if_due(); });
