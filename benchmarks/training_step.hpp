@@ -17,7 +17,7 @@
 
 namespace charrnn::bench {
 
-/// What is trained, and how. As it stands: the seeds' model.
+/// What is trained, and how. As it stands: the Flux documents' model.
 struct Setting {
     std::string cell = "lstm";
     std::size_t hidden = 128;

@@ -22,7 +22,7 @@ import sys
 
 PEER = pathlib.Path(__file__).with_name("pytorch_step.py")
 
-# cell, layers x hidden, lanes x window: the seeds' sizes first
+# cell, layers x hidden, lanes x window: those of the Flux documents first
 SETTINGS = [
     {"cell": cell, "layers": layers, "hidden": hidden, "lanes": lanes, "window": window}
     for layers, hidden, lanes, window in ((2, 128, 50, 50), (2, 256, 50, 50), (2, 512, 64, 64), (1, 64, 16, 32))
