@@ -85,7 +85,8 @@ void add_sampling(Cases& cases, const Setting& setting, std::size_t streams) {
         });
 }
 
-/// How the cost of a step on one thread grows with one thing, the others as the Flux documents have them: LSTM 2x128, 50 lanes, windows of 50.
+/// How the cost of a step on one thread grows with one thing, the others as the Flux documents have them: an LSTM of two
+/// layers of 128, 50 lanes, windows of 50.
 void add_growth(Cases& cases) {
     const auto add = [&](const char* what, std::size_t Setting::*field,
                          std::initializer_list<std::size_t> values) {
