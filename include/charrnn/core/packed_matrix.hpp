@@ -171,18 +171,25 @@ class PackedMatrix {
 
     /// Take over `source` (K, columns), or this part's share of its columns.
     void pack(View<const T> source, Part part = {}) {
-        for_each_vector(part, [&](std::size_t v) {
-            const ColumnRun& run = columns_[v];
-            if constexpr (std::is_same_v<T, float>) {
-                if (on_tiles())
-                    return detail::amx::run(detail::PackColumns{source, depth_, run, strip_at(v)});
-            }
+        if constexpr (std::is_same_v<T, float>) {
+            if (on_tiles())
+                return for_each_vector(part, [&](std::size_t v) {
+                    detail::amx::run(detail::PackColumns{source, depth_, columns_[v], strip_at(v)});
+                });
+        }
+        // A panel's part of each row at once: its vectors' columns mostly stand side by side.
+        const std::size_t last = depth_ == 0 ? 0 : part.end(columns_.size());
+        for (std::size_t v = part.begin(columns_.size()), end = 0; v < last; v = end) {
+            end = std::min(last, (v / panel_ + 1) * panel_);
             T* out = column_at(v);
             for (std::size_t k = 0; k < depth_; ++k, out += step_of(v)) {
-                copy_run(source.row(k) + run.first, run.count, out);
-                for (std::size_t j = run.count; j < unit_; ++j) out[j] = T(0);
+                T* to = out;
+                for (std::size_t i = v; i < end; ++i, to += unit_) {
+                    copy_run(source.row(k) + columns_[i].first, columns_[i].count, to);
+                    for (std::size_t j = columns_[i].count; j < unit_; ++j) to[j] = T(0);
+                }
             }
-        });
+        }
     }
 
     /// Take over the transpose of `source` (columns, .): row k of this matrix is the column of `source` that
