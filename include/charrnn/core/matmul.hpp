@@ -117,8 +117,6 @@ struct MatmulKernel {
 
 }  // namespace detail
 
-/// How many vectors make a panel for matmul.
-inline std::size_t matmul_panel(Simd level) { return level >= Simd::avx512 ? 4 : 2; }
 /// How many rows stay in the second-level cache while all panels pass by: what was fastest.
 inline std::size_t matmul_rows(Simd level) { return level == Simd::amx ? 100 : 128; }
 

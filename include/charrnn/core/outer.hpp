@@ -46,8 +46,6 @@ struct OuterKernel {
 
     // Chunks of rows, of which the copy of a panel of B stays in the first-level cache.
     static constexpr std::size_t chunk = 64;
-    // The bytes of C that stay in the second-level cache while the chunks pass by.
-    static constexpr std::size_t group_bytes = std::size_t{1} << 20U;
 
     /// The heights of tiles that cover n columns of A: as many rows as a tile has at most, or one less.
     template <class Isa>
@@ -221,40 +219,34 @@ struct OuterKernel {
         using V = typename Isa::template pack<T>;
         using H = Heights<Isa>;
         constexpr std::size_t most = simd::TileShape<Isa>::vectors;
-        std::size_t depth = 0, tiles = 0;
+        std::size_t tiles = 0;
         bool cover_all = true;  // no tile reaches beyond A's columns
         for (const OuterTerm<T>& term : terms) {
-            depth += term.a.cols;
             tiles += H(term.a.cols).tiles;
             cover_all = cover_all && term.a.cols >= H(term.a.cols).tiles * (H::most - 1);
         }
-        const std::size_t group =
-            std::max<std::size_t>(1, group_bytes / (std::max<std::size_t>(1, depth) * most * V::bytes)) *
-            most;
-        for (std::size_t g0 = share.first; g0 < share.last; g0 += group) {
-            const std::size_t g1 = std::min(share.last, g0 + group);
-            // Four panels do not make up for the copy.
-            T* const a = g1 - g0 <= 4 * most && cover_all ? nullptr : copies + chunk * most * V::size;
-            Chunk at{{}, true, {}, {}};
-            std::span<const std::uint32_t> left = rows;
-            for (; at.first || !left.empty(); at.first = false) {
-                at.rows = left.first(std::min(chunk, left.size()));
-                left = left.subspan(at.rows.size());
-                at.find_runs(a != nullptr);
-                const std::span<const std::uint32_t> after = left.first(std::min(chunk, left.size()));
-                at.next = {};
-                at.next.add(b.columns(g0 * V::size, (g1 - g0) * V::size), after);
-                for (const OuterTerm<T>& term : terms) at.next.add(term.a, after);
-                at.next.spread(tiles_of(g1 - g0, most) * tiles);
-                T* to = a;
-                for (const OuterTerm<T>& term : terms) {
-                    if (a == nullptr) break;
-                    copy_a<Isa>(term.a, at, to);
-                    to += H(term.a.cols).tiles * H::step;
-                }
-                for (std::size_t v = g0; v < g1; v += most)
-                    columns_of_panel<Isa>(v, std::min(most, g1 - v), a, at);
+        const std::size_t vectors = share.last - share.first;
+        // Four panels do not make up for the copy.
+        T* const a = vectors <= 4 * most && cover_all ? nullptr : copies + chunk * most * V::size;
+        Chunk at{{}, true, {}, {}};
+        std::span<const std::uint32_t> left = rows;
+        for (; at.first || !left.empty(); at.first = false) {
+            at.rows = left.first(std::min(chunk, left.size()));
+            left = left.subspan(at.rows.size());
+            at.find_runs(a != nullptr);
+            const std::span<const std::uint32_t> after = left.first(std::min(chunk, left.size()));
+            at.next = {};
+            at.next.add(b.columns(share.first * V::size, vectors * V::size), after);
+            for (const OuterTerm<T>& term : terms) at.next.add(term.a, after);
+            at.next.spread(tiles_of(vectors, most) * tiles);
+            T* to = a;
+            for (const OuterTerm<T>& term : terms) {
+                if (a == nullptr) break;
+                copy_a<Isa>(term.a, at, to);
+                to += H(term.a.cols).tiles * H::step;
             }
+            for (std::size_t v = share.first; v < share.last; v += most)
+                columns_of_panel<Isa>(v, std::min(most, share.last - v), a, at);
         }
     }
 };
@@ -269,12 +261,12 @@ void matmul_outer(Simd level, const std::array<OuterTerm<T>, Terms>& terms, View
     static_assert(Terms <= 2, "FetchAhead has room for B and two more");
     using Kernel = detail::OuterKernel<T>;
     const std::span<const OuterTerm<T>> all(terms);
-    std::size_t depth = 0;
-    for (const OuterTerm<T>& term : all) depth += term.a.cols;
-    // Together, their columns of C would leave the second-level cache.
-    const std::size_t at_once = depth > 512 ? 1 : Terms;
     if constexpr (std::is_same_v<T, float>) {
         if (level == Simd::amx) {
+            std::size_t depth = 0;
+            for (const OuterTerm<T>& term : all) depth += term.a.cols;
+            // Together, their columns of C would leave the second-level cache.
+            const std::size_t at_once = depth > 512 ? 1 : Terms;
             for (std::size_t i = 0; i < Terms; i += at_once) {
                 const auto some = all.subspan(i, at_once);
                 detail::amx::run(
@@ -286,9 +278,7 @@ void matmul_outer(Simd level, const std::array<OuterTerm<T>, Terms>& terms, View
     }
     thread_local Buffer<T> copies;  // made once, and kept between windows
     if (const std::size_t size = Kernel::copies_size(level, all); copies.size() < size) copies.resize(size);
-    for (std::size_t i = 0; i < Terms; i += at_once)
-        simd::dispatch(
-            level, Kernel{all.subspan(i, at_once), b, rows, i == 0 ? sums : nullptr, share, copies.data()});
+    simd::dispatch(level, Kernel{all, b, rows, sums, share, copies.data()});
 }
 
 }  // namespace charrnn

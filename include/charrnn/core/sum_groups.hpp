@@ -71,4 +71,19 @@ void add_up(const std::vector<Sums>& groups, const F& from, std::size_t count, T
     }
 }
 
+/// Some rows of a matrix = the sums of all groups, of which from(sums) gives each one's OuterSums: the columns order[i] of a
+/// row are the vector stripes(i), for those of them that lie in `vectors`.
+template <class T, class Sums, class F>
+void add_up(const std::vector<Sums>& groups, const F& from, const std::vector<ColumnRun>& order,
+            const Stripes& stripes, Range vectors, Range rows, T* to, std::size_t ld) {
+    std::size_t first = 0, last = order.size();
+    while (first < last && stripes(first) < vectors.first) ++first;
+    while (first < last && stripes(last - 1) >= vectors.last) --last;
+    for (std::size_t i = rows.first; i < rows.last; ++i)
+        for (std::size_t v = first; v < last; ++v) {
+            const auto vector = [&](const Sums& sums) { return from(sums).at(i, stripes(v)); };
+            add_up(groups, vector, order[v].count, to + i * ld + order[v].first);
+        }
+}
+
 }  // namespace charrnn

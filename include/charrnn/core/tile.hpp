@@ -140,3 +140,10 @@ CHARRNN_INLINE void for_each_row_tile(std::size_t n, const F& f) {
 }
 
 }  // namespace charrnn::simd
+
+namespace charrnn {
+
+/// How many vectors make a panel for matmul and matmul_outer: a tile's row.
+constexpr std::size_t matmul_panel(Simd level) { return level >= Simd::avx512 ? 4 : 2; }
+
+}  // namespace charrnn

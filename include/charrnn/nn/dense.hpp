@@ -12,6 +12,7 @@
 #include <charrnn/core/error.hpp>
 #include <charrnn/core/matmul.hpp>
 #include <charrnn/core/outer.hpp>
+#include <charrnn/core/scatter_add.hpp>
 #include <charrnn/core/sum_groups.hpp>
 #include <charrnn/nn/activation.hpp>
 #include <charrnn/nn/init.hpp>
@@ -119,7 +120,8 @@ class Dense {
             y_.resize(rows * ld_);
             if (!linear_) pre_.resize(rows * ld_);
             bias_.resize(ld_);
-            w_ = PackedMatrix<T>(level_, in_, plain_columns(out_, unit), matmul_panel(level_));
+            order_ = plain_columns(out_, unit);
+            w_ = PackedMatrix<T>(level_, in_, order_, matmul_panel(level_));
             if (plan.ids) table_.resize(in_ * ld_);
             if (!plan.backward) return;
             if (!linear_) d_pre_.resize(rows * ld_);
@@ -128,7 +130,6 @@ class Dense {
                                  Buffer<T>(ld_)});
             if (!plan.input_gradient) return;
             d_x_.resize(rows * x_ld_);
-            order_ = plain_columns(out_, unit);
             w_back_ =
                 PackedMatrix<T>(level_, round_up(out_, unit), plain_columns(in_, unit), matmul_panel(level_));
         }
@@ -204,38 +205,24 @@ class Dense {
     void gradient(Tape& tape, const Input<T>& x, View<const T> d_y, const Context&, std::size_t steps,
                   Part part) const {
         const View<const T> d = tape.d_pre(d_y.slice(0, steps * tape.plan_.extent.lanes));
-        const std::size_t unit = simd::width(tape.level_) / sizeof(T), vectors = tiles_of(out_size(), unit);
+        const std::size_t vectors = tape.order_.size();
         tape.groups_.for_each(part, outer_panels(tape.level_, vectors), [&](std::size_t group, Range panels) {
             const auto rows = tape.groups_.rows(group, steps);
             const Range share = outer_share(tape.level_, vectors, panels);
             auto& to = tape.sums_[group];
-            if (!tape.plan_.ids) {
+            if (tape.plan_.ids)
+                scatter_add<T>(tape.level_, x.ids, d, rows, to.w, to.b.data(), share);
+            else
                 matmul_outer<T, 1>(tape.level_, {{{x.dense, &to.w}}}, d, rows, to.b.data(), share);
-                return;
-            }
-            const View<T> d_w(to.w.at(0, 0), in_size(), out_size(), to.w.ld());
-            const std::size_t first = share.first * unit, last = std::min(share.last * unit, out_size());
-            for (std::size_t i = 0; i < in_size(); ++i)
-                std::fill(d_w.row(i) + first, d_w.row(i) + last, T(0));
-            std::fill(to.b.data() + first, to.b.data() + last, T(0));
-            for (const std::uint32_t r : rows)
-                for (std::size_t j = first; j < last; ++j) {
-                    d_w(x.ids[r], j) += d(r, j);
-                    to.b[j] += d(r, j);
-                }
         });
     }
 
     void collect(const Tape& tape, Params& d_params, Part part) const {
         const auto bias = [&](const auto& sums) { return sums.b.data(); };
         if (part.index == 0) add_up(tape.sums_, bias, out_size(), d_params.b.data());
-        const std::size_t unit = simd::width(tape.level_) / sizeof(T);
-        for (std::size_t i = part.begin(in_size()); i < part.end(in_size()); ++i)
-            for (std::size_t v = 0, j = 0; j < out_size(); ++v, j += unit) {
-                const auto vector = [&](const auto& sums) { return sums.w.at(i, v); };
-                add_up(tape.sums_, vector, std::min(unit, out_size() - j),
-                       d_params.W.data() + i * out_size() + j);
-            }
+        const auto w = [](const auto& sums) -> const OuterSums<T>& { return sums.w; };
+        add_up(tape.sums_, w, tape.order_, {}, {0, tape.order_.size()},
+               {part.begin(in_size()), part.end(in_size())}, d_params.W.data(), out_size());
     }
 
     friend std::ostream& operator<<(std::ostream& out, const Dense& d) {

@@ -9,6 +9,9 @@
 
 #include <charrnn/core/buffer.hpp>
 #include <charrnn/core/error.hpp>
+#include <charrnn/core/outer.hpp>
+#include <charrnn/core/scatter_add.hpp>
+#include <charrnn/core/simd.hpp>
 #include <charrnn/core/sum_groups.hpp>
 #include <charrnn/nn/init.hpp>
 #include <charrnn/nn/layer.hpp>
@@ -75,12 +78,14 @@ class Embedding {
             : lanes_(plan.extent.lanes),
               width_(layer.out_size()),
               ld_(row_stride<T>(layer.out_size())),
+              level_(std::min(simd::level(), Simd::avx512)),
+              order_(plain_columns(width_, simd::width(level_) / sizeof(T))),
               groups_(plan.extent) {
             if (!plan.ids)
                 throw shape_error(printed(layer) + ": x is rows of numbers, expected ids: an Embedding is " +
                                   "the first layer of a model");
             y_.resize(plan.extent.rows() * ld_);
-            if (plan.backward) sums_.assign(groups_.size(), Buffer<T>(layer.in_size() * ld_));
+            if (plan.backward) sums_.assign(groups_.size(), OuterSums<T>(level_, layer.in_size(), width_));
         }
         [[nodiscard]] View<const T> output(std::size_t steps) const {
             return {y_.data(), steps * lanes_, width_, ld_};
@@ -91,9 +96,11 @@ class Embedding {
       private:
         friend Embedding;
         std::size_t lanes_, width_, ld_;
+        Simd level_;
+        std::vector<ColumnRun> order_;
         Buffer<T> y_;
         SumGroups groups_;
-        std::vector<Buffer<T>> sums_;  // over the rows of each of groups_
+        std::vector<OuterSums<T>> sums_;  // over the rows of each of groups_
     };
 
     void prepare(Tape&, Part) const {}
@@ -109,26 +116,19 @@ class Embedding {
 
     void backward(Tape&, const Input<T>&, View<const T>, const Context&, std::size_t, Lanes) const {}
 
-    /// Rows are added in ascending order, shared out by column.
     void gradient(Tape& tape, const Input<T>& x, View<const T> d_y, const Context&, std::size_t steps,
                   Part part) const {
-        tape.groups_.for_each(part, out_size(), [&](std::size_t group, Range columns) {
-            T* const table = tape.sums_[group].data();
-            for (std::size_t i = 0; i < in_size(); ++i)
-                std::fill(table + i * tape.ld_ + columns.first, table + i * tape.ld_ + columns.last, T(0));
-            for (const std::uint32_t r : tape.groups_.rows(group, steps)) {
-                T* to = table + x.ids[r] * tape.ld_;
-                const T* from = d_y.row(r);
-                for (std::size_t j = columns.first; j < columns.last; ++j) to[j] += from[j];
-            }
+        const std::size_t vectors = tape.order_.size();
+        tape.groups_.for_each(part, outer_panels(tape.level_, vectors), [&](std::size_t group, Range panels) {
+            scatter_add<T>(tape.level_, x.ids, d_y, tape.groups_.rows(group, steps), tape.sums_[group],
+                           nullptr, outer_share(tape.level_, vectors, panels));
         });
     }
 
     void collect(const Tape& tape, Params& d_params, Part part) const {
-        for (std::size_t i = part.begin(in_size()); i < part.end(in_size()); ++i) {
-            const auto row = [&](const Buffer<T>& sums) { return sums.data() + i * tape.ld_; };
-            add_up(tape.sums_, row, out_size(), d_params.W.data() + i * out_size());
-        }
+        const auto own = [](const OuterSums<T>& sums) -> const OuterSums<T>& { return sums; };
+        add_up(tape.sums_, own, tape.order_, {}, {0, tape.order_.size()},
+               {part.begin(in_size()), part.end(in_size())}, d_params.W.data(), out_size());
     }
 
     friend std::ostream& operator<<(std::ostream& out, const Embedding& e) {

@@ -251,27 +251,4 @@ struct GateStepBack {
     }
 };
 
-/// table[ids[r]] += from[r] for each r of `rows`, for the vectors [first, last) of a row; the table is cleared first.
-template <class T>
-struct ScatterAdd {
-    View<T> table;
-    View<const T> from;
-    std::span<const std::uint32_t> rows;
-    const std::uint32_t* ids;
-    std::size_t first, last;  // scalars
-
-    template <class Isa>
-    CHARRNN_INLINE void operator()(Isa) const {
-        using V = typename Isa::template pack<T>;
-        for (std::size_t i = 0; i < table.rows; ++i)
-            std::fill(table.row(i) + first, table.row(i) + last, T(0));
-        for (const std::uint32_t r : rows) {
-            T* to = table.row(ids[r]);
-            const T* row = from.row(r);
-            for (std::size_t j = first; j < last; j += V::size)
-                (V::load(to + j) + V::load(row + j)).store(to + j);
-        }
-    }
-};
-
 }  // namespace charrnn::detail

@@ -11,6 +11,7 @@
 #include <charrnn/core/error.hpp>
 #include <charrnn/core/matmul.hpp>
 #include <charrnn/core/outer.hpp>
+#include <charrnn/core/scatter_add.hpp>
 #include <charrnn/core/sum_groups.hpp>
 #include <charrnn/nn/cell.hpp>
 #include <charrnn/nn/gate_kernels.hpp>
@@ -152,9 +153,7 @@ class GatedTape {
             if (plan_.ids) {
                 matmul_outer<T, 1>(level_, {{{h, &to.wh, Shape::hidden_stripes}}}, gates, rows, to.b.data(),
                                    share);
-                const View<T> table(to.wi.at(0, 0), in_, vectors * unit_, to.wi.ld());
-                simd::dispatch(level_, ScatterAdd<T>{table, gates, rows, x.ids, share.first * unit_,
-                                                     share.last * unit_});
+                scatter_add<T>(level_, x.ids, gates, rows, to.wi, nullptr, share);
             } else {
                 matmul_outer<T, 2>(
                     level_, {{{h, &to.wh, Shape::hidden_stripes}, {x.dense, &to.wi, Shape::input_stripes}}},
@@ -166,8 +165,11 @@ class GatedTape {
     void collect(GatedParams<T>& d, Part part) const {
         const std::size_t vectors = bias_order_.size();
         const Range share{part.begin(vectors), part.end(vectors)};
-        unpack(&Sums::wh, hidden_order_, Shape::hidden_stripes, share, d.Wh);
-        unpack(&Sums::wi, order_, Shape::input_stripes, share, d.Wi);
+        const auto wh = [](const Sums& s) -> const OuterSums<T>& { return s.wh; };
+        const auto wi = [](const Sums& s) -> const OuterSums<T>& { return s.wi; };
+        add_up(sums_, wh, hidden_order_, Shape::hidden_stripes, share, {0, width_}, d.Wh.data(),
+               d.Wh.shape(1));
+        add_up(sums_, wi, order_, Shape::input_stripes, share, {0, in_}, d.Wi.data(), d.Wi.shape(1));
         for (std::size_t v = share.first; v < share.last; ++v) {
             const auto from = [&](const Sums& s) { return s.b.data() + v * unit_; };
             add_up(sums_, from, bias_order_[v].count, d.b.data() + bias_order_[v].first);
@@ -237,17 +239,6 @@ class GatedTape {
         OuterSums<T> wi, wh;
         Buffer<T> b;
     };
-    void unpack(OuterSums<T> Sums::*from, const std::vector<ColumnRun>& order, const Stripes& stripes,
-                Range share, Matrix<T>& to) const {
-        std::size_t first = 0, last = order.size();
-        while (first < last && stripes(first) < share.first) ++first;
-        while (first < last && stripes(last - 1) >= share.last) --last;
-        for (std::size_t i = 0; i < to.shape(0); ++i)
-            for (std::size_t v = first; v < last; ++v)
-                add_up(
-                    sums_, [&](const Sums& s) { return (s.*from).at(i, stripes(v)); }, order[v].count,
-                    to.data() + i * to.shape(1) + order[v].first);
-    }
 
     Plan plan_;
     std::size_t in_, width_;
