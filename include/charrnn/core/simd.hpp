@@ -42,10 +42,14 @@
 #endif
 
 #if defined(__x86_64__) && !defined(__clang__)
-/// g++ 12 makes two instructions of a minimum of vectors where there is one.
-#define CHARRNN_GNU_ASM 1
+/// g++ makes of a product and a sum one instruction or two, as it sees fit, and of a minimum of vectors two: here it is told.
+#define CHARRNN_GNU_X86 1
+namespace charrnn::simd::detail {
+// g++ knows an instruction set's functions from the first declaration on that asks for it.
+[[gnu::target("avx512f,fma")]] void knows_these_instructions();
+}  // namespace charrnn::simd::detail
 #else
-#define CHARRNN_GNU_ASM 0
+#define CHARRNN_GNU_X86 0
 #endif
 
 namespace charrnn {
@@ -113,10 +117,34 @@ struct Pack {
     CHARRNN_INLINE friend Pack operator/(T a, const Pack& b) { return {a / b.v}; }
 
     /// a * b + c in one rounding where the instruction set has it.
-    CHARRNN_INLINE friend Pack fma(const Pack& a, const Pack& b, const Pack& c) { return {a.v * b.v + c.v}; }
+    CHARRNN_INLINE friend Pack fma(const Pack& a, const Pack& b, const Pack& c) {
+#if CHARRNN_GNU_X86
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpsabi"
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+        if constexpr (Bytes == 64 && sizeof(T) == 4)
+            return {__builtin_ia32_vfmaddps512_mask(a.v, b.v, c.v, -1, 4)};  // 4: rounded as usual
+        else if constexpr (Bytes == 64)
+            return {__builtin_ia32_vfmaddpd512_mask(a.v, b.v, c.v, -1, 4)};
+        else if constexpr (Bytes == 32 && sizeof(T) == 4)
+            return {__builtin_ia32_vfmaddps256(a.v, b.v, c.v)};
+        else if constexpr (Bytes == 32)
+            return {__builtin_ia32_vfmaddpd256(a.v, b.v, c.v)};
+#if defined(__FMA__)
+        else if constexpr (Bytes == 16 && sizeof(T) == 4)
+            return {__builtin_ia32_vfmaddps(a.v, b.v, c.v)};
+        else if constexpr (Bytes == 16)
+            return {__builtin_ia32_vfmaddpd(a.v, b.v, c.v)};
+#endif
+        else
+#pragma GCC diagnostic pop
+#endif
+            return {a.v * b.v + c.v};
+    }
     /// The smaller of a and b; a NaN in a stays.
     CHARRNN_INLINE friend Pack min(const Pack& a, const Pack& b) {
-#if CHARRNN_GNU_ASM
+#if CHARRNN_GNU_X86
         if constexpr (sizeof(T) == 4 && Bytes > 16) {
             Pack r;
             __asm__("vminps\t{%1, %2, %0|%0, %2, %1}" : "=v"(r.v) : "v"(a.v), "v"(b.v));
@@ -127,7 +155,7 @@ struct Pack {
     }
     /// The larger of a and b; a NaN in a stays.
     CHARRNN_INLINE friend Pack max(const Pack& a, const Pack& b) {
-#if CHARRNN_GNU_ASM
+#if CHARRNN_GNU_X86
         if constexpr (sizeof(T) == 4 && Bytes > 16) {
             Pack r;
             __asm__("vmaxps\t{%1, %2, %0|%0, %2, %1}" : "=v"(r.v) : "v"(a.v), "v"(b.v));

@@ -34,14 +34,14 @@ template <std::size_t MR, std::size_t NV, class V, class T>
 CHARRNN_INLINE void tile(std::size_t depth, const T* a, std::size_t row_step, std::size_t depth_step,
                          const T* b, std::size_t b_step, V (&acc)[MR][NV]) {
     for (std::size_t k = 0; k < depth; ++k) {
-        typename V::native bv[NV];  // bare vectors here: a good deal less to compile
+        V bv[NV];
         CHARRNN_UNROLL
-        for (std::size_t j = 0; j < NV; ++j) bv[j] = V::load(b + j * V::size).v;
+        for (std::size_t j = 0; j < NV; ++j) bv[j] = V::load(b + j * V::size);
         CHARRNN_UNROLL
         for (std::size_t i = 0; i < MR; ++i) {
-            const T s = a[i * row_step];
+            const V s = V::all(a[i * row_step]);
             CHARRNN_UNROLL
-            for (std::size_t j = 0; j < NV; ++j) acc[i][j].v = s * bv[j] + acc[i][j].v;
+            for (std::size_t j = 0; j < NV; ++j) acc[i][j] = fma(s, bv[j], acc[i][j]);
         }
         a += depth_step;
         b += b_step;
