@@ -25,6 +25,18 @@ TEST_CASE("buffer: begins at a cache line, whatever its size") {
     }
 }
 
+TEST_CASE("buffer: what stands at every row of a window begins at a huge page, if it is large") {
+    for (const std::size_t n :
+         {std::size_t{1}, std::size_t{1000}, std::size_t{1} << 20U, std::size_t{3} << 19U}) {
+        WindowBuffer<float> b(n);
+        const std::size_t border = n * sizeof(float) < std::size_t{2} << 20U ? 64 : std::size_t{2} << 20U;
+        CHECK(reinterpret_cast<std::uintptr_t>(b.data()) % border == 0);
+        CHECK(b.back() == 0);
+        b.resize(2 * n, 1.0F);
+        CHECK(b.front() + b.back() == 1);
+    }
+}
+
 TEST_CASE("buffer: a row has room for whole vectors and an odd number of cache lines") {
     for (std::size_t n = 0; n < 600; ++n) {
         const std::size_t floats = row_stride<float>(n);

@@ -247,7 +247,8 @@ class GatedTape {
     std::vector<ColumnRun> order_, hidden_order_, bias_order_;
     PackedMatrix<T> wi_, wh_, wi_back_, wh_back_;
     Buffer<T> table_, bias_;
-    Buffer<T> gates_, state_, previous_, carry_, d_x_;
+    WindowBuffer<T> gates_, state_, previous_, d_x_;
+    Buffer<T> carry_;
     SumGroups groups_;
     std::vector<Sums> sums_;
 };
