@@ -6,6 +6,7 @@
 
 #include <charrnn/core/buffer.hpp>
 #include <charrnn/core/simd.hpp>
+#include <charrnn/core/turn.hpp>
 
 /// @file
 /// Products of floats on the processor's matrix unit (AMX).
@@ -55,17 +56,6 @@ void run(const Kernel&) {}
 
 /// A vector of the kernels'.
 using Vector = simd::Pack<float, 64>;
-
-/// The first `count` floats at p, and zeros.
-CHARRNN_INLINE void load_some(const float* p, std::size_t count, Vector& to) {
-    if (count >= Vector::size) {
-        to = Vector::load(p);
-        return;
-    }
-    float some[Vector::size] = {};
-    for (std::size_t i = 0; i < count; ++i) some[i] = p[i];
-    to = Vector::load(some);
-}
 
 /// Write the parts of x0 and x1 as pairs into a line of three tiles.
 CHARRNN_INLINE void cut(const Vector& x0, const Vector& x1, float* to) {
@@ -222,8 +212,8 @@ CHARRNN_INLINE void cut_columns(const F& from, std::size_t depth, std::size_t co
     for (std::size_t k = 0; k < depth; ++k) {
         Vector x0, x1;
         const bool pair = k + line < depth;
-        load_some(from(k), count, x0);
-        load_some(from(pair ? k + line : k), pair ? count : 0, x1);
+        simd::load_some(from(k), count, x0);
+        simd::load_some(from(pair ? k + line : k), pair ? count : 0, x1);
         cut(x0, x1, to + k / step * step_size + k % step * line);
         if (k % step == line - 1) k += line;
     }
@@ -231,25 +221,6 @@ CHARRNN_INLINE void cut_columns(const F& from, std::size_t depth, std::size_t co
         for (std::size_t i = rest; i < line; ++i)
             for (std::size_t part = 0; part < 3; ++part)
                 Vector::all(0).store(to + depth / step * step_size + part * tile + i * line);
-}
-
-/// Exchange rows and columns of 16 vectors of 16.
-CHARRNN_INLINE void turn(Vector (&x)[16]) {
-    const auto pass = [&]<std::size_t Far, std::size_t... I>(std::index_sequence<I...>)
-        __attribute__((always_inline)) {
-        CHARRNN_UNROLL
-        for (std::size_t i = 0; i < 16; ++i)
-            if ((i & Far) == 0) {
-                const auto a = x[i].v, b = x[i + Far].v;
-                x[i].v = __builtin_shufflevector(a, b, ((I & Far) == 0 ? I : 16 + I - Far)...);
-                x[i + Far].v = __builtin_shufflevector(a, b, ((I & Far) == 0 ? I + Far : 16 + I)...);
-            }
-    };
-    constexpr std::make_index_sequence<16> all;
-    pass.template operator()<8>(all);
-    pass.template operator()<4>(all);
-    pass.template operator()<2>(all);
-    pass.template operator()<1>(all);
 }
 
 /// A step from two blocks of 16 rows, of which load(block, i, x) gives row i: what stands at place j of the rows makes line
@@ -261,7 +232,7 @@ CHARRNN_INLINE void cut_turned(const F& load, std::size_t lines, float* to) {
         Vector x[line];
         CHARRNN_UNROLL
         for (std::size_t i = 0; i < line; ++i) load(h, i, x[i]);
-        turn(x);
+        simd::turn(x);
         CHARRNN_UNROLL
         for (std::size_t i = 0; i < line; ++i) x[i].store(columns[h] + i * line);
     }

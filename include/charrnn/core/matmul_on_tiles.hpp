@@ -32,8 +32,8 @@ CHARRNN_INLINE void cut_rows(const float* a, std::size_t ld, std::size_t count, 
         const float* const from1 = left1 > 0 ? a + b.from(k + half) : from0;
         for (std::size_t i = 0; i < count; ++i) {
             amx::Vector x0, x1;
-            amx::load_some(from0 + i * ld, left0, x0);
-            amx::load_some(from1 + i * ld, left1, x1);
+            simd::load_some(from0 + i * ld, left0, x0);
+            simd::load_some(from1 + i * ld, left1, x1);
             amx::cut(x0, x1, to + i * amx::line);
         }
     }

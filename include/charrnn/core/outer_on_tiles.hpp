@@ -56,7 +56,7 @@ struct OuterOnTiles {
                 __attribute__((always_inline)) {
                 const std::size_t row = r + h * half + i;
                 const bool there = row < at.size();
-                amx::load_some(a.row(at[there ? row : 0]), there ? a.cols : 0, x);
+                simd::load_some(a.row(at[there ? row : 0]), there ? a.cols : 0, x);
             };
             amx::cut_turned(load, a.cols, to);
         }
@@ -70,10 +70,10 @@ struct OuterOnTiles {
         amx::cut_columns(row, at.size(), from.cols, to);
         if (sum == nullptr) return;
         amx::Vector s;
-        amx::load_some(sum, from.cols, s);
+        simd::load_some(sum, from.cols, s);
         for (std::size_t r = 0; r < at.size(); ++r) {
             amx::Vector x;
-            amx::load_some(row(r), from.cols, x);
+            simd::load_some(row(r), from.cols, x);
             s = s + x;
         }
         for (std::size_t i = 0; i < from.cols; ++i) sum[i] = s.v[i];

@@ -11,6 +11,7 @@
 #include <charrnn/core/fetch_ahead.hpp>
 #include <charrnn/core/simd.hpp>
 #include <charrnn/core/tile.hpp>
+#include <charrnn/core/turn.hpp>
 #include <charrnn/core/view.hpp>
 
 /// @file
@@ -80,8 +81,37 @@ struct PackColumns {
     }
 };
 
-/// A strip of B from some rows of its transpose, whose columns are taken in another order.
+/// A vector of columns of B from some rows of its transpose, whose columns are taken in another order: rows of B stand `step`
+/// scalars apart.
+template <class T>
 struct PackRows {
+    View<const T> source;
+    const std::vector<ColumnRun>& order;
+    ColumnRun rows;
+    T* to;
+    std::size_t step;
+
+    template <class Isa>
+    CHARRNN_INLINE void operator()(Isa) const {
+        using V = typename Isa::template pack<T>;
+        T* out = to;
+        for (const ColumnRun& from : order) {
+            V x[V::size];  // one line of each row, all waited for together
+            CHARRNN_UNROLL
+            for (std::size_t i = 0; i < V::size; ++i) {
+                const bool there = i < rows.count;
+                simd::load_some(source.row(rows.first + (there ? i : 0)) + from.first, there ? from.count : 0,
+                                x[i]);
+            }
+            simd::turn(x);
+            CHARRNN_UNROLL
+            for (std::size_t i = 0; i < V::size; ++i, out += step) x[i].store(out);
+        }
+    }
+};
+
+/// A strip of B from the same.
+struct PackRowsOnTiles {
     View<const float> source;
     const std::vector<ColumnRun>& order;
     ColumnRun rows;
@@ -95,8 +125,8 @@ struct PackRows {
                 __attribute__((always_inline)) {
                 const bool there = k + h < order.size() && i < rows.count;
                 const ColumnRun& from = order[there ? k + h : k];
-                amx::load_some(source.row(rows.first + (there ? i : 0)) + from.first, there ? from.count : 0,
-                               x);
+                simd::load_some(source.row(rows.first + (there ? i : 0)) + from.first, there ? from.count : 0,
+                                x);
             };
             amx::cut_turned(load, amx::line, out);
         }
@@ -198,20 +228,10 @@ class PackedMatrix {
         for_each_vector(part, [&](std::size_t v) {
             const ColumnRun& run = columns_[v];
             if constexpr (std::is_same_v<T, float>) {
-                if (on_tiles()) return detail::amx::run(detail::PackRows{source, order, run, strip_at(v)});
+                if (on_tiles())
+                    return detail::amx::run(detail::PackRowsOnTiles{source, order, run, strip_at(v)});
             }
-            T* out = column_at(v);
-            const std::size_t step = step_of(v);
-            for (const ColumnRun& from : order) {
-                if (run.count < unit_ || from.count < unit_)
-                    for (std::size_t k = 0; k < unit_; ++k) std::fill_n(out + k * step, unit_, T(0));
-                // Along the source's rows: a column's elements lie in as many lines, far apart.
-                for (std::size_t j = 0; j < run.count; ++j) {
-                    const T* in = source.row(run.first + j) + from.first;
-                    for (std::size_t k = 0; k < from.count; ++k) out[k * step + j] = in[k];
-                }
-                out += unit_ * step;
-            }
+            simd::dispatch(level_, detail::PackRows<T>{source, order, run, column_at(v), step_of(v)});
         });
     }
 
