@@ -28,6 +28,7 @@ struct MatmulKernel {
     Rows<T> c;
     const T* bias;
     bool accumulate;
+    FetchAhead* meanwhile;  // or null
 
     // How much of the inner extent is met at once. A panel so deep stays in the second-level cache, from where it streams as
     // fast as tiles take it.
@@ -40,6 +41,11 @@ struct MatmulKernel {
     };
     [[nodiscard]] Inner inner(Range k) const {
         return {k, b->from(k.first), b->stretch(), b->stretch() + b->gap()};
+    }
+    /// How often tiles stop to fetch in a panel of so many rows.
+    template <class Isa>
+    [[nodiscard]] std::size_t calls(std::size_t depth) const {
+        return a.steps * tiles_of(a.count, simd::TileShape<Isa>::rows) * tiles_of(depth, b->stretch());
     }
 
     template <std::size_t MR, std::size_t NV, class V>
@@ -55,11 +61,13 @@ struct MatmulKernel {
         } else {
             simd::clear_tile(acc);
         }
-        if (m + MR < a.count) simd::fetch_tile<MR>(out + MR * c.ld, c.ld, to);
+        simd::NextTile<NV, T> after{out + MR * c.ld, c.ld, m + MR < a.count ? (MR + 1) / 2 : 0};
         const T* from = a.data + t * a.step_size + m * a.ld + inner.from;
         const T* rows = b->at(v) + inner.k.first * NV * V::size;
         for (std::size_t left = inner.k.last - inner.k.first; left > 0;) {
             next.fetch();
+            if (meanwhile != nullptr) meanwhile->fetch();
+            after.fetch(to);
             const std::size_t depth = std::min(inner.stretch, left);
             tile<MR, NV>(depth, from, a.ld, 1, rows, NV * V::size, acc);
             from += inner.step;
@@ -75,13 +83,12 @@ struct MatmulKernel {
         using V = typename Isa::template pack<T>;
         constexpr std::size_t height = simd::TileShape<Isa>::rows;
         FetchAhead next;
-        const std::size_t calls =
-            a.steps * tiles_of(a.count, height) * tiles_of(k.last - k.first, b->stretch());
-        if (v + NV < b->vectors())
-            b->fetch_ahead(next, v + NV, k.first, k.last, calls);
-        else
-            b->fetch_ahead(next, 0, after.first, after.last, calls);
         const Inner in = inner(k);
+        const std::size_t times = calls<Isa>(k.last - k.first);
+        if (v + NV < b->vectors())
+            b->fetch_ahead(next, v + NV, k.first, k.last, times);
+        else
+            b->fetch_ahead(next, 0, after.first, after.last, times);
         simd::Offsets<NV> to;
         for (std::size_t j = 0; j < NV; ++j) to.at[j] = b->to(std::min(v + j, b->vectors() - 1));
         for (std::size_t t = 0; t < a.steps; ++t)
@@ -100,6 +107,7 @@ struct MatmulKernel {
             return Range{k0, depth - k0 < chunk + chunk / 2 ? depth : k0 + chunk};
         };
         Range k = chunk_from(0);
+        if (meanwhile != nullptr) meanwhile->spread(tiles_of(b->vectors(), most) * calls<Isa>(depth));
         for (;;) {
             const bool last = k.last == depth;
             const Range after = chunk_from(last ? 0 : k.last);
@@ -121,13 +129,13 @@ struct MatmulKernel {
 inline std::size_t matmul_rows(Simd level) { return level == Simd::amx ? 100 : 128; }
 
 /// C = A B + bias, or C += A B where `accumulate`. A (M, K), B (K, columns) packed with matmul_panel, bias (one row
-/// of C) or null. The blocks of `a` and `c` correspond.
+/// of C) or null. The blocks of `a` and `c` correspond. On vectors, `meanwhile`, if any, is fetched during the product.
 template <class T>
 void matmul(Rows<const T> a, const PackedMatrix<T>& b, Rows<T> c, const T* bias = nullptr,
-            bool accumulate = false) {
+            bool accumulate = false, detail::FetchAhead* meanwhile = nullptr) {
     const std::size_t block = matmul_rows(b.level());
     const auto run = [&](const Rows<const T>& from, const Rows<T>& to) {
-        simd::dispatch(b.level(), detail::MatmulKernel<T>{from, &b, to, bias, accumulate});
+        simd::dispatch(b.level(), detail::MatmulKernel<T>{from, &b, to, bias, accumulate, meanwhile});
     };
     if (a.count == 0) return;
     if constexpr (std::is_same_v<T, float>) {

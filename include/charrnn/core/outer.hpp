@@ -44,7 +44,7 @@ struct OuterKernel {
     Range share;  // of the vectors of B's columns
     T* copies;    ///< room for copies_size() scalars
 
-    // Chunks of rows, of which the copy of a panel of B stays in the first-level cache.
+    // Chunks of rows, of which a panel of B stays in the first-level cache.
     static constexpr std::size_t chunk = 64;
 
     /// The heights of tiles that cover n columns of A: as many rows as a tile has at most, or one less.
@@ -61,34 +61,32 @@ struct OuterKernel {
         [[nodiscard]] std::size_t of(std::size_t tile) const { return tile < higher ? most : most - 1; }
     };
 
-    /// Scalars for the copies of a panel of B and of A's rows.
-    static std::size_t copies_size(Simd level, std::span<const OuterTerm<T>> terms) {
-        const std::size_t panel = chunk * matmul_panel(level) * simd::width(level) / sizeof(T);
-        std::size_t size = panel;
+    /// Scalars for the copies of A's rows.
+    static std::size_t copies_size(std::span<const OuterTerm<T>> terms) {
+        std::size_t size = 0;
         for (const OuterTerm<T>& term : terms)
             size += std::max({Heights<simd::Baseline>(term.a.cols).tiles * Heights<simd::Baseline>::step,
                               Heights<simd::Avx512>(term.a.cols).tiles * Heights<simd::Avx512>::step});
         return size;
     }
 
-    /// Rows that follow each other.
+    /// Rows of B that follow each other, and where the first of them stands in A, or in its copy.
     struct Run {
-        std::size_t first, count;
+        std::size_t first, count, in_a;
     };
     /// Some of the rows.
     struct Chunk {
         std::span<const std::uint32_t> rows;
         bool first;  // of all rows
         FetchAhead next;
-        std::array<Run, chunk> runs;  // where A's stand: in A, or in the copy
+        std::array<Run, chunk> runs;
         std::size_t run_count = 0;
 
         void find_runs(bool copied) {
             run_count = 0;
-            if (copied) runs[run_count++] = {0, rows.size()};
-            for (std::size_t r = 0; r < rows.size() && !copied;) {
+            for (std::size_t r = 0; r < rows.size();) {
                 Run& run = runs[run_count++];
-                run = {rows[r], 0};
+                run = {rows[r], 0, copied ? r : rows[r]};
                 while (r < rows.size() && rows[r] == run.first + run.count) ++run.count, ++r;
             }
         }
@@ -122,13 +120,12 @@ struct OuterKernel {
         }
     }
 
-    /// A panel of B's columns in a chunk, row after row, and where its vectors stand in a row of C, counted from its first.
+    /// Some of B's vectors: where those of row 0 begin, which they are, and where each stands from there, in a row of B and of C.
     template <std::size_t NV>
     struct Panel {
         const T* data;
-        std::size_t ld;
         std::size_t v;
-        simd::Offsets<NV> to;
+        simd::Offsets<NV> at;
     };
 
     /// A tile of C, and `next`, the one after it, into the nearest cache.
@@ -139,16 +136,15 @@ struct OuterKernel {
         if (at.first)
             simd::clear_tile(acc);
         else
-            simd::load_tile(acc, c, ld, panel.to);
+            simd::load_tile(acc, c, ld, panel.at);
         at.next.fetch();
-        simd::fetch_tile<MR>(next, ld, panel.to);
-        const T* from = panel.data;
+        simd::fetch_rows<MR>(next, ld, panel.at);
         for (std::size_t i = 0; i < at.run_count; ++i) {
             const Run& run = at.runs[i];
-            tile<MR, NV>(run.count, a + run.first * a_ld, 1, a_ld, from, panel.ld, acc);
-            from += run.count * panel.ld;
+            tile<MR, NV>(run.count, a + run.in_a * a_ld, 1, a_ld, panel.data + run.first * b.ld, b.ld, acc,
+                         panel.at);
         }
-        simd::store_tile(acc, c, ld, panel.to);
+        simd::store_tile(acc, c, ld, panel.at);
     }
 
     /// A term's columns of a panel in a chunk of rows. `a` is the copy of A's, or null: A itself is read.
@@ -178,26 +174,26 @@ struct OuterKernel {
     CHARRNN_INLINE void columns_of_panel(std::size_t v, std::size_t n, const T* a, Chunk& at) const {
         using V = typename Isa::template pack<T>;
         constexpr std::size_t most = simd::TileShape<Isa>::vectors;
-        constexpr std::size_t ld = most * V::size;
         const simd::Offsets<most> there = simd::in_a_row<most, V>(n);
-        V s[1][most];
-        simd::clear_tile(s);
-        if (sums != nullptr && !at.first) simd::load_tile(s, sums + v * V::size, 0, there);
-        for (std::size_t r = 0; r < at.rows.size(); ++r) {
-            V line[1][most];
-            simd::load_tile(line, b.row(at.rows[r]) + v * V::size, 0, there);
-            simd::store_tile(line, copies + r * ld, 0, simd::in_a_row<most, V>());
-            CHARRNN_UNROLL
-            for (std::size_t j = 0; j < most; ++j) s[0][j] = s[0][j] + line[0][j];
+        const T* const data = b.data + v * V::size;
+        if (sums != nullptr) {
+            V s[1][most];
+            simd::clear_tile(s);
+            if (!at.first) simd::load_tile(s, sums + v * V::size, 0, there);
+            for (const std::uint32_t r : at.rows) {
+                CHARRNN_UNROLL
+                for (std::size_t j = 0; j < most; ++j)
+                    s[0][j] = s[0][j] + V::load(data + r * b.ld + there.at[j]);
+            }
+            simd::store_tile(s, sums + v * V::size, 0, there);
         }
-        if (sums != nullptr) simd::store_tile(s, sums + v * V::size, 0, there);
         for (const OuterTerm<T>& term : terms) {
             const Range wanted = wanted_of(term.wanted, v, n, most);
             if (simd::tile_width(wanted.last - wanted.first, most) == most)
-                tiles<Isa, most>(term, a, {copies, ld, v, there}, at);
+                tiles<Isa, most>(term, a, {data, v, there}, at);
             else if (wanted.last > wanted.first)
                 tiles<Isa, most - 1>(term, a,
-                                     {copies + wanted.first * V::size, ld, v + wanted.first,
+                                     {data + wanted.first * V::size, v + wanted.first,
                                       simd::in_a_row<most - 1, V>(wanted.last - wanted.first)},
                                      at);
             if (a != nullptr) a += Heights<Isa>(term.a.cols).tiles * Heights<Isa>::step;
@@ -227,7 +223,7 @@ struct OuterKernel {
         }
         const std::size_t vectors = share.last - share.first;
         // Four panels do not make up for the copy.
-        T* const a = vectors <= 4 * most && cover_all ? nullptr : copies + chunk * most * V::size;
+        T* const a = vectors <= 4 * most && cover_all ? nullptr : copies;
         Chunk at{{}, true, {}, {}};
         std::span<const std::uint32_t> left = rows;
         for (; at.first || !left.empty(); at.first = false) {
@@ -277,7 +273,7 @@ void matmul_outer(Simd level, const std::array<OuterTerm<T>, Terms>& terms, View
         }
     }
     thread_local Buffer<T> copies;  // made once, and kept between windows
-    if (const std::size_t size = Kernel::copies_size(level, all); copies.size() < size) copies.resize(size);
+    if (const std::size_t size = Kernel::copies_size(all); copies.size() < size) copies.resize(size);
     simd::dispatch(level, Kernel{all, b, rows, sums, share, copies.data()});
 }
 

@@ -167,10 +167,9 @@ class PackedMatrix {
     [[nodiscard]] std::size_t vectors() const { return columns_.size(); }
     /// Columns, with those that fill the last vector.
     [[nodiscard]] const std::vector<ColumnRun>& columns() const { return columns_; }
-    /// So many of its rows a tile takes at once: they meet scalars of A side by side, and nothing is fetched meanwhile.
+    /// So many of its rows a tile takes before it stops to fetch something: they meet scalars of A side by side.
     [[nodiscard]] std::size_t stretch() const {
-        if (!from_.all()) return from_.count * unit_;
-        return is_large() ? detail::FetchAhead::stretch : std::max<std::size_t>(1, depth_);
+        return from_.all() ? detail::FetchAhead::stretch : from_.count * unit_;
     }
     /// How many scalars of A lie between those of two stretches.
     [[nodiscard]] std::size_t gap() const { return (from_.period - from_.count) * unit_; }

@@ -27,16 +27,33 @@ constexpr std::size_t tile_width(std::size_t left, std::size_t most) {
     return left >= most ? most : most - 1;
 }
 
-/// acc[i][j] += sum over k of a[i * row_step + k * depth_step] * b[k * b_step + vector j], k ascending.
+/// Where the vectors of a tile's row stand, in scalars. Vectors of a tile that are not there stand where the last one
+/// does: what is loaded for them is of no account, and what is stored for them is overwritten, as the last are stored
+/// first.
+template <std::size_t NV>
+struct Offsets {
+    std::size_t at[NV];  ///< of each vector
+};
+
+/// Side by side; so many are there.
+template <std::size_t NV, class V>
+CHARRNN_INLINE constexpr Offsets<NV> in_a_row(std::size_t there = NV) {
+    Offsets<NV> offsets{};
+    for (std::size_t j = 0; j < NV; ++j) offsets.at[j] = (j < there ? j : there - 1) * V::size;
+    return offsets;
+}
+
+/// acc[i][j] += sum over k of a[i * row_step + k * depth_step] * b[k * b_step + columns.at[j]], k ascending.
 /// Every element is summed in the same order whatever the tile's height, so a product does not depend on how
 /// its rows are grouped.
 template <std::size_t MR, std::size_t NV, class V, class T>
 CHARRNN_INLINE void tile(std::size_t depth, const T* a, std::size_t row_step, std::size_t depth_step,
-                         const T* b, std::size_t b_step, V (&acc)[MR][NV]) {
+                         const T* b, std::size_t b_step, V (&acc)[MR][NV],
+                         const Offsets<NV>& columns = in_a_row<NV, V>()) {
     for (std::size_t k = 0; k < depth; ++k) {
         V bv[NV];
         CHARRNN_UNROLL
-        for (std::size_t j = 0; j < NV; ++j) bv[j] = V::load(b + j * V::size);
+        for (std::size_t j = 0; j < NV; ++j) bv[j] = V::load(b + columns.at[j]);
         CHARRNN_UNROLL
         for (std::size_t i = 0; i < MR; ++i) {
             const V s = V::all(a[i * row_step]);
@@ -57,22 +74,6 @@ CHARRNN_INLINE void clear_tile(V (&acc)[MR][NV]) {
         for (std::size_t j = 0; j < NV; ++j) acc[i][j] = V::all(0);
     }
 }
-/// Where the vectors of a tile's row stand, in scalars. Vectors of a tile that are not there stand where the last one
-/// does: what is loaded for them is of no account, and what is stored for them is overwritten, as the last are stored
-/// first.
-template <std::size_t NV>
-struct Offsets {
-    std::size_t at[NV];  ///< of each vector
-};
-
-/// Side by side; so many are there.
-template <std::size_t NV, class V>
-CHARRNN_INLINE constexpr Offsets<NV> in_a_row(std::size_t there = NV) {
-    Offsets<NV> offsets{};
-    for (std::size_t j = 0; j < NV; ++j) offsets.at[j] = (j < there ? j : there - 1) * V::size;
-    return offsets;
-}
-
 /// acc[i][j] = the vector of row i at offset j
 template <std::size_t MR, std::size_t NV, class V, class T>
 CHARRNN_INLINE void load_tile(V (&acc)[MR][NV], const T* from, std::size_t ld, const Offsets<NV>& offsets) {
@@ -82,16 +83,31 @@ CHARRNN_INLINE void load_tile(V (&acc)[MR][NV], const T* from, std::size_t ld, c
         for (std::size_t j = 0; j < NV; ++j) acc[i][j] = V::load(from + offsets.at[j]);
     }
 }
-/// Fetch the lines of a tile that is written soon into the nearest cache, since a store waits for its line. A row beyond
-/// the last does no harm.
-template <std::size_t MR, std::size_t NV, class T>
-CHARRNN_INLINE void fetch_tile(const T* to, std::size_t ld, const Offsets<NV>& offsets) {
+/// Fetch the lines of some rows of a tile that is written soon into the nearest cache, since a store waits for its line. A
+/// row beyond the last does no harm.
+template <std::size_t Rows, std::size_t NV, class T>
+CHARRNN_INLINE void fetch_rows(const T* to, std::size_t ld, const Offsets<NV>& offsets) {
     CHARRNN_UNROLL
-    for (std::size_t i = 0; i < MR; ++i, to += ld) {
+    for (std::size_t i = 0; i < Rows; ++i, to += ld) {
         CHARRNN_UNROLL
         for (std::size_t j = 0; j < NV; ++j) __builtin_prefetch(to + offsets.at[j], 1, 3);
     }
 }
+/// The rows of a tile of C that comes next, fetched two at a time while the one before it is at work: all at once, they would
+/// be in the way of what that waits for, as they may come from afar.
+template <std::size_t NV, class T>
+struct NextTile {
+    const T* row;       ///< the first that is not fetched yet
+    std::size_t ld;     ///< from one row to the next
+    std::size_t pairs;  ///< how many times two rows are left
+
+    CHARRNN_INLINE void fetch(const Offsets<NV>& offsets) {
+        if (pairs == 0) return;
+        fetch_rows<2>(row, ld, offsets);
+        row += 2 * ld;
+        --pairs;
+    }
+};
 /// the vector of row i at offset j = acc[i][j], the last j first
 template <std::size_t MR, std::size_t NV, class V, class T>
 CHARRNN_INLINE void store_tile(const V (&acc)[MR][NV], T* to, std::size_t ld, const Offsets<NV>& offsets) {

@@ -137,11 +137,12 @@ struct GateStep {
         }
         constexpr auto in_a_row = simd::in_a_row<static_cast<int>(vectors), V>();
         T* const to = gates + m * gate_ld + panel * vectors * V::size;
-        if (m + MR < count) simd::fetch_tile<MR>(to + MR * gate_ld, gate_ld, in_a_row);
+        simd::NextTile<vectors, T> soon{to + MR * gate_ld, gate_ld, m + MR < count ? (MR + 1) / 2 : 0};
         const T* a = before + m * state_ld;
         const T* b = wh.at(panel * S::hidden_vectors);
         for (std::size_t k = 0; k < width;) {
             next.fetch();
+            soon.fetch(in_a_row);
             for (const std::size_t end = std::min(width, k + wh.stretch()); k < end;
                  ++k, ++a, b += S::hidden_vectors * V::size) {
                 V bv[S::hidden_vectors];
