@@ -42,10 +42,10 @@ struct MatmulKernel {
     [[nodiscard]] Inner inner(Range k) const {
         return {k, b->from(k.first), b->stretch(), b->stretch() + b->gap()};
     }
-    /// How often tiles stop to fetch in a panel of so many rows.
+    /// How many tiles cover the rows.
     template <class Isa>
-    [[nodiscard]] std::size_t calls(std::size_t depth) const {
-        return a.steps * tiles_of(a.count, simd::TileShape<Isa>::rows) * tiles_of(depth, b->stretch());
+    [[nodiscard]] std::size_t tiles() const {
+        return a.steps * tiles_of(a.count, simd::TileShape<Isa>::rows);
     }
 
     template <std::size_t MR, std::size_t NV, class V>
@@ -84,11 +84,10 @@ struct MatmulKernel {
         constexpr std::size_t height = simd::TileShape<Isa>::rows;
         FetchAhead next;
         const Inner in = inner(k);
-        const std::size_t times = calls<Isa>(k.last - k.first);
         if (v + NV < b->vectors())
-            b->fetch_ahead(next, v + NV, k.first, k.last, times);
+            b->fetch_ahead(next, v + NV, k.first, k.last, tiles<Isa>());
         else
-            b->fetch_ahead(next, 0, after.first, after.last, times);
+            b->fetch_ahead(next, 0, after.first, after.last, tiles<Isa>());
         simd::Offsets<NV> to;
         for (std::size_t j = 0; j < NV; ++j) to.at[j] = b->to(std::min(v + j, b->vectors() - 1));
         for (std::size_t t = 0; t < a.steps; ++t)
@@ -107,7 +106,8 @@ struct MatmulKernel {
             return Range{k0, depth - k0 < chunk + chunk / 2 ? depth : k0 + chunk};
         };
         Range k = chunk_from(0);
-        if (meanwhile != nullptr) meanwhile->spread(tiles_of(b->vectors(), most) * calls<Isa>(depth));
+        if (meanwhile != nullptr)
+            meanwhile->spread(tiles_of(b->vectors(), most) * b->stops(tiles<Isa>(), depth));
         for (;;) {
             const bool last = k.last == depth;
             const Range after = chunk_from(last ? 0 : k.last);

@@ -188,14 +188,19 @@ class PackedMatrix {
         return data_.data() + v * detail::amx::strip_size(depth_);
     }
 
-    /// Let `next` fetch rows [k0, k1) of the panel that begins at vector v during so many calls, if the matrix is too
-    /// large to stay in the second-level cache.
+    /// How often so many tiles stop to fetch in `depth` rows.
+    [[nodiscard]] std::size_t stops(std::size_t tiles, std::size_t depth) const {
+        return tiles * tiles_of(depth, stretch());
+    }
+    /// Let `next` fetch rows [k0, k1) of the panel that begins at vector v while so many tiles are at work on as many rows, if
+    /// the matrix is too large to stay in the second-level cache. One tile meets each weight once, in the order in which they
+    /// stand, which the processor fetches by itself, and better.
     void fetch_ahead(detail::FetchAhead& next, std::size_t v, std::size_t k0, std::size_t k1,
-                     std::size_t calls) const {
-        if (!is_large()) return;
+                     std::size_t tiles) const {
+        if (!is_large() || tiles < 2) return;
         const std::size_t row = row_of(v) * unit_;
         next.add(View<const T>(at(v) + k0 * row, 1, (k1 - k0) * row));
-        next.spread(calls);
+        next.spread(stops(tiles, k1 - k0));
     }
 
     /// Take over `source` (K, columns), or this part's share of its columns.

@@ -184,7 +184,7 @@ struct GateStep {
         for (std::size_t p = 0; p < panels; ++p) {
             FetchAhead next;
             wh.fetch_ahead(next, (p + 1) % panels * S::hidden_vectors, 0, width,
-                           tiles_of(count, S::template rows<Isa>) * tiles_of(width, wh.stretch()));
+                           tiles_of(count, S::template rows<Isa>));
             simd::for_each_row_tile<S::template rows<Isa>>(
                 count, [&]<std::size_t MR>(std::size_t m)
                            __attribute__((always_inline)) { block<MR, V>(m, p, next); });
