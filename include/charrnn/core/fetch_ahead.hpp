@@ -16,24 +16,20 @@ namespace charrnn::detail {
 /// tiles are at work: all at once, they would take the places of the lines that the tiles wait for.
 class FetchAhead {
     static constexpr std::size_t line = 64;  // bytes
-    static constexpr std::uint32_t first_row[] = {0};
 
   public:
     /// Steps of a tile's inner extent between two calls of fetch.
     static constexpr std::size_t stretch = 16;
 
-    /// These rows of a matrix too, or its first one.
+    /// All rows of a matrix too.
     template <class T>
-    void add(View<T> v, std::span<const std::uint32_t> rows = first_row) {
-        if (rows.empty() || v.cols == 0) return;
-        Block& b = blocks_[count_++];
-        b.data = reinterpret_cast<const char*>(v.data);
-        b.row_size = v.ld * sizeof(T);
-        b.row_lines = tiles_of(v.cols * sizeof(T), line);
-        b.rows = rows;
-        b.at = b.data + rows.front() * b.row_size;
-        b.left = b.row_lines;
-        lines_ += rows.size() * b.row_lines;
+    void add(View<T> v) {
+        add(v, nullptr, v.rows);
+    }
+    /// These rows of a matrix too.
+    template <class T>
+    void add(View<T> v, std::span<const std::uint32_t> rows) {
+        add(v, rows.data(), rows.size());
     }
     /// Share what was added out to so many calls of fetch.
     void spread(std::size_t calls) { lines_a_call_ = tiles_of(lines_, std::max<std::size_t>(1, calls)); }
@@ -48,24 +44,41 @@ class FetchAhead {
             b.at = at + n * line;
             b.left -= n;
             if (b.left > 0) continue;
-            b.rows = b.rows.subspan(1);
-            if (b.rows.empty()) {
+            if (--b.count > 0)
+                b.begin_row();
+            else
                 ++current_;
-            } else {
-                b.at = b.data + b.rows.front() * b.row_size;
-                b.left = b.row_lines;
-            }
         }
     }
 
   private:
     struct Block {
-        const char* data;
-        std::size_t row_size, row_lines;      // in bytes, in lines
-        std::span<const std::uint32_t> rows;  // what is left, from the one at work on
-        const char* at;                       // in that one
-        std::size_t left;                     // lines of it
+        const char* next;                 // row 0, or, if nothing is said of which, the next row
+        std::size_t row_size, row_lines;  // in bytes, in lines
+        const std::uint32_t* rows;        // the next one, or null: one after the other
+        std::size_t count;                // rows that are left, with the one at work on
+        const char* at = nullptr;         // in that one
+        std::size_t left = 0;             // lines of it
+
+        CHARRNN_INLINE void begin_row() {
+            at = next;
+            if (rows != nullptr)
+                at += *rows++ * row_size;
+            else
+                next += row_size;
+            left = row_lines;
+        }
     };
+    template <class T>
+    void add(const View<T>& v, const std::uint32_t* rows, std::size_t count) {
+        if (count == 0 || v.cols == 0) return;
+        Block& b = blocks_[count_++];
+        b = {reinterpret_cast<const char*>(v.data), v.ld * sizeof(T), tiles_of(v.cols * sizeof(T), line),
+             rows, count};
+        b.begin_row();
+        lines_ += count * b.row_lines;
+    }
+
     std::array<Block, 3> blocks_;
     std::size_t count_ = 0, current_ = 0, lines_ = 0, lines_a_call_ = 0;
 };

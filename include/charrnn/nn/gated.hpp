@@ -4,8 +4,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
-#include <span>
 #include <type_traits>
 #include <vector>
 
@@ -54,8 +52,6 @@ class GatedTape {
             wi_ = PackedMatrix<T>(level_, in_, order_, matmul_panel(level_), {}, Shape::input_stripes);
         if (!plan.backward) return;
         carry_.resize(plan.extent.lanes * state_ld_);
-        lane_numbers_.resize(plan.extent.lanes);
-        std::iota(lane_numbers_.begin(), lane_numbers_.end(), 0U);
         wh_back_ = PackedMatrix<T>(level_, hidden_order_.size() * unit_, plain_columns(width_, unit_),
                                    matmul_panel(level_), Shape::hidden_stripes);
         for (std::size_t g = 0; g < groups_.size(); ++g)
@@ -134,11 +130,10 @@ class GatedTape {
             // What the step before will read: by now it has left the caches.
             FetchAhead next;
             if (t > 0) {
-                const std::span<const std::uint32_t> all(lane_numbers_.data(), lanes.count);
                 const std::size_t there = row - n_lanes();
-                next.add(View<const T>(gates_.data() + there * gate_ld_, lanes.count, gate_ld_), all);
-                next.add(View<const T>(before(context) + there * state_ld_, lanes.count, state_ld_), all);
-                next.add(d_y.slice(there, lanes.count), all);
+                next.add(View<const T>(gates_.data() + there * gate_ld_, lanes.count, gate_ld_));
+                next.add(View<const T>(before(context) + there * state_ld_, lanes.count, state_ld_));
+                next.add(d_y.slice(there, lanes.count));
             }
             if (t > 0 || plan_.state_gradient)
                 matmul<T>({gates, gate_ld_, lanes.count}, wh_back_, {carry, state_ld_, lanes.count}, nullptr,
@@ -263,7 +258,6 @@ class GatedTape {
     Buffer<T> table_, bias_;
     WindowBuffer<T> gates_, state_, previous_, d_x_;
     Buffer<T> carry_;
-    std::vector<std::uint32_t> lane_numbers_;  // 0, 1, ...
     SumGroups groups_;
     std::vector<Sums> sums_;
 };
