@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <utility>
 
-#include <charrnn/core/simd.hpp>
+#include <charrnn/core/pack.hpp>
 
 namespace charrnn::simd {
 
