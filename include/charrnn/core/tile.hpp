@@ -101,6 +101,7 @@ struct NextTile {
     std::size_t ld;     ///< from one row to the next
     std::size_t pairs;  ///< how many times two rows are left
 
+    /// Fetch the next two.
     CHARRNN_INLINE void fetch(const Offsets<NV>& offsets) {
         if (pairs == 0) return;
         fetch_rows<2>(row, ld, offsets);
