@@ -183,18 +183,55 @@ TEST_CASE_TEMPLATE("matmul_outer: the wanted columns are those of the whole prod
                 CAPTURE(stripes.period);
                 const std::size_t unit = simd::width(level) / sizeof(T);
                 const Array<T> a(100, m, 1), b(100, 3 * stripes.period * unit, 2);
-                const Outer<T> some(level, {&a}, b, all_rows(100), stripes),
-                    whole(level, {&a}, b, all_rows(100));
-                CHECK(same_bits(some.sums, whole.sums));
-                std::size_t wrong = 0;
-                for (std::size_t v = 0; v < 3 * stripes.count; ++v)
-                    for (std::size_t i = 0; i < m; ++i)
-                        wrong += std::memcmp(some.c[0].at(i, stripes(v)), whole.c[0].at(i, stripes(v)),
-                                             unit * sizeof(T)) != 0
-                                     ? 1
-                                     : 0;
-                CHECK(wrong == 0);
+                const Outer<T> whole(level, {&a}, b, all_rows(100));
+                for (std::size_t parts = 1; parts < 4; ++parts) {
+                    CAPTURE(parts);
+                    const Outer<T> some(level, {&a}, b, all_rows(100), stripes, parts);
+                    CHECK(same_bits(some.sums, whole.sums));
+                    std::size_t wrong = 0;
+                    for (std::size_t v = 0; v < 3 * stripes.count; ++v)
+                        for (std::size_t i = 0; i < m; ++i)
+                            wrong += std::memcmp(some.c[0].at(i, stripes(v)), whole.c[0].at(i, stripes(v)),
+                                                 unit * sizeof(T)) != 0
+                                         ? 1
+                                         : 0;
+                    CHECK(wrong == 0);
+                }
             }
+}
+
+TEST_CASE("Stripes: before counts those that stand before a vector") {
+    for (const Stripes& stripes : {Stripes{}, {0, 3, 4}, {1, 3, 4}, {3, 1, 4}, {1, 2, 3}, {1, 1, 3}})
+        for (std::size_t v = 0; v < 12; ++v) {
+            std::size_t count = 0;
+            while (stripes(count) < v) ++count;
+            CAPTURE(stripes.first);
+            CAPTURE(v);
+            CHECK(stripes.before(v) == count);
+        }
+}
+
+TEST_CASE("matmul_outer: two terms may want other columns, which stand in other panels") {
+    for (const Simd level : test::levels()) {
+        const std::size_t unit = simd::width(level) / sizeof(float), vectors = 20;
+        const Array<float> a(70, 13, 1), x(70, 20, 2), b(70, vectors * unit, 3);
+        const std::array<Stripes, 2> wanted{{{0, 3, 4}, {1, 3, 4}}};
+        const Outer<float> whole(level, {&a, &x}, b, all_rows(70));
+        std::vector<OuterSums<float>> c;
+        c.emplace_back(level, 13, b.cols);
+        c.emplace_back(level, 20, b.cols);
+        matmul_outer<float, 2>(level, {{{a.read(), &c[0], wanted[0]}, {x.read(), &c[1], wanted[1]}}},
+                               b.read(), all_rows(70), nullptr, {0, vectors});
+        std::size_t wrong = 0;
+        for (std::size_t t = 0; t < 2; ++t)
+            for (std::size_t i = 0; i < c[t].rows(); ++i)
+                for (std::size_t v = 0; v < wanted[t].before(vectors); ++v)
+                    wrong += std::memcmp(c[t].at(i, wanted[t](v)), whole.c[t].at(i, wanted[t](v)),
+                                         unit * sizeof(float)) != 0
+                                 ? 1
+                                 : 0;
+        CHECK(wrong == 0);
+    }
 }
 
 TEST_CASE("matmul_outer: no rows give zero") {

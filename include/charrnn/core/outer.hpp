@@ -61,39 +61,54 @@ struct OuterKernel {
         [[nodiscard]] std::size_t of(std::size_t tile) const { return tile < higher ? most : most - 1; }
     };
 
-    /// Scalars for the copies of A's rows.
-    static std::size_t copies_size(std::span<const OuterTerm<T>> terms) {
-        std::size_t size = 0;
+    /// Scalars for the copies of a chunk of the terms' A and of B.
+    static std::size_t copies_size(std::span<const OuterTerm<T>> terms, std::size_t columns) {
+        const std::size_t panel = terms.front().c->ld();
+        std::size_t size = chunk * round_up(columns, panel);
         for (const OuterTerm<T>& term : terms)
             size += std::max({Heights<simd::Baseline>(term.a.cols).tiles * Heights<simd::Baseline>::step,
                               Heights<simd::Avx512>(term.a.cols).tiles * Heights<simd::Avx512>::step});
         return size;
     }
 
-    /// Rows of B that follow each other, and where the first of them stands in A, or in its copy.
-    struct Run {
-        std::size_t first, count, in_a;
-    };
     /// Some of the rows.
     struct Chunk {
         std::span<const std::uint32_t> rows;
         bool first;  // of all rows
         FetchAhead next;
+    };
+    /// Rows of a matrix A that follow each other: the first of them, and how many.
+    struct Run {
+        std::size_t first, count;
+    };
+    /// One of the matrices A in a chunk of rows, or its copy, from its first tile on.
+    struct Side {
+        const T* data;
+        std::size_t ld;
+        std::size_t step;  // from a tile's columns to the next, or 0: they follow each other
         std::array<Run, chunk> runs;
         std::size_t run_count = 0;
 
-        void find_runs(bool copied) {
+        /// A copy of the rows.
+        CHARRNN_INLINE void set(const T* copy, std::size_t row_step, std::size_t tile_step,
+                                std::size_t rows) {
+            data = copy, ld = row_step, step = tile_step;
+            runs[0] = {0, rows};
+            run_count = 1;
+        }
+        /// These rows of A itself.
+        CHARRNN_INLINE void set(const View<const T>& a, std::span<const std::uint32_t> rows) {
+            data = a.data, ld = a.ld, step = 0;
             run_count = 0;
             for (std::size_t r = 0; r < rows.size();) {
-                Run& run = runs[run_count++];
-                run = {rows[r], 0, copied ? r : rows[r]};
+                Run& run = runs[run_count++] = {rows[r], 0};
                 while (r < rows.size() && rows[r] == run.first + run.count) ++run.count, ++r;
             }
         }
     };
 
     /// Copy a chunk of A, tile by tile: a tile's columns side by side, row after row, zeros beyond A's columns. So a
-    /// tile reads from one place, and not a line of each row.
+    /// tile reads from one place, and not a line of each row. Rows stand as far apart in low tiles as in high ones.
     template <class Isa>
     CHARRNN_INLINE static void copy_a(const View<const T>& a, const Chunk& at, T* to) {
         using H = Heights<Isa>;
@@ -113,101 +128,114 @@ struct OuterKernel {
             for (; i < high; ++i, out += H::step, from += H::most)
                 std::memcpy(out + r * H::most, from, bytes);
             for (; i < all; ++i, out += H::step, from += H::most - 1)
-                std::memcpy(out + r * (H::most - 1), from, bytes);
+                std::memcpy(out + r * H::most, from, bytes);
             for (const T* const end = a.row(at.rows[r]) + a.cols; i < heights.tiles; ++i, out += H::step)
                 for (std::size_t j = 0; j < heights.of(i); ++j)
-                    out[r * heights.of(i) + j] = from < end ? *from++ : T(0);
+                    out[r * H::most + j] = from < end ? *from++ : T(0);
         }
     }
 
-    /// Some of B's vectors: where those of row 0 begin, which they are, and where each stands from there, in a row of B and of C.
+    /// Copy a chunk of B, panel by panel, row after row, and add up its columns. So a tile reads its panel in the order of memory,
+    /// and not a line of each row; B's rows are read once, and as they stand.
+    template <class Isa>
+    CHARRNN_INLINE void copy_b(const Chunk& at, T* to) const {
+        using V = typename Isa::template pack<T>;
+        const auto copy = [&]<std::size_t Rows>(std::size_t r) __attribute__((always_inline)) {
+            const T* from[Rows];
+            for (std::size_t i = 0; i < Rows; ++i) from[i] = b.row(at.rows[r + i]);
+            for (std::size_t v = share.first; v < share.last; ++v) {
+                T* const out = to + place<Isa>(v) + r * panel_size<Isa>;
+                V s = V::all(0);
+                if (sums != nullptr) s = V::load(sums + v * V::size);
+                CHARRNN_UNROLL
+                for (std::size_t i = 0; i < Rows; ++i) {
+                    const V x = V::load(from[i] + v * V::size);
+                    x.store(out + i * panel_size<Isa>);
+                    s = s + x;
+                }
+                if (sums != nullptr) s.store(sums + v * V::size);
+            }
+        };
+        if (sums != nullptr && at.first)
+            std::fill(sums + share.first * V::size, sums + share.last * V::size, T(0));
+        std::size_t r = 0;
+        for (; r + 4 <= at.rows.size(); r += 4) copy.template operator()<4>(r);
+        for (; r < at.rows.size(); ++r) copy.template operator()<1>(r);
+    }
+    /// Scalars in a row of a panel.
+    template <class Isa>
+    static constexpr std::size_t panel_size = simd::TileShape<Isa>::vectors* Isa::template pack<T>::size;
+    /// Where a vector of B stands in the first row of the copy.
+    template <class Isa>
+    [[nodiscard]] CHARRNN_INLINE std::size_t place(std::size_t v) const {
+        constexpr std::size_t most = simd::TileShape<Isa>::vectors;
+        const std::size_t i = v - share.first;
+        return i / most * (chunk * panel_size<Isa>)+i % most * (panel_size<Isa> / most);
+    }
+
+    /// Some of B's vectors that a term wants: where the first stands in the copy of B and in C, and from there each of them.
     template <std::size_t NV>
     struct Panel {
-        const T* data;
-        std::size_t v;
-        simd::Offsets<NV> at;
+        const T* b;
+        T* c;
+        simd::Offsets<NV> in_b, in_c;
     };
-
-    /// A tile of C, and `next`, the one after it, into the nearest cache.
-    template <std::size_t MR, std::size_t NV, class V>
-    CHARRNN_INLINE void block(T* c, std::size_t ld, const T* next, const T* a, std::size_t a_ld,
-                              const Panel<NV>& panel, Chunk& at) const {
-        V acc[MR][NV];
-        if (at.first)
-            simd::clear_tile(acc);
-        else
-            simd::load_tile(acc, c, ld, panel.at);
-        at.next.fetch();
-        simd::fetch_rows<MR>(next, ld, panel.at);
-        for (std::size_t i = 0; i < at.run_count; ++i) {
-            const Run& run = at.runs[i];
-            tile<MR, NV>(run.count, a + run.in_a * a_ld, 1, a_ld, panel.data + run.first * b.ld, b.ld, acc,
-                         panel.at);
+    /// The i-th that the term wants, and those after it, of which `there` are there.
+    template <class Isa, std::size_t NV>
+    [[nodiscard]] CHARRNN_INLINE Panel<NV> panel(const T* copy, const OuterTerm<T>& term, std::size_t i,
+                                                 std::size_t there = NV) const {
+        const std::size_t v = term.wanted(i);
+        Panel<NV> p{copy + place<Isa>(v), term.c->at(0, v), {}, {}};
+        for (std::size_t j = 0; j < NV; ++j) {
+            const std::size_t other = term.wanted(i + std::min(j, there - 1));
+            p.in_b.at[j] = place<Isa>(other) - place<Isa>(v);
+            p.in_c.at[j] = static_cast<std::size_t>(term.c->at(0, other) - p.c);
         }
-        simd::store_tile(acc, c, ld, panel.at);
+        return p;
     }
 
-    /// A term's columns of a panel in a chunk of rows. `a` is the copy of A's, or null: A itself is read.
+    /// What a panel makes in a chunk of rows.
     template <class Isa, std::size_t NV>
-    CHARRNN_INLINE void tiles(const OuterTerm<T>& term, const T* a, const Panel<NV>& panel, Chunk& at) const {
+    CHARRNN_INLINE void tiles(const Side& side, const OuterTerm<T>& term, const Panel<NV>& panel,
+                              Chunk& at) const {
         using V = typename Isa::template pack<T>;
         using H = Heights<Isa>;
-        constexpr std::size_t most = H::most;
         const H heights(term.a.cols);
-        T* c = term.c->at(0, panel.v);
-        const std::size_t c_ld = term.c->ld();
-        const bool copied = a != nullptr;
-        if (!copied) a = term.a.data;
-        for (std::size_t i = 0; i < heights.tiles; ++i) {
-            T* const next = i + 1 < heights.tiles ? c + heights.of(i) * c_ld : c;
-            if (i < heights.higher)
-                block<most, NV, V>(c, c_ld, next, a, copied ? most : term.a.ld, panel, at);
+        const std::size_t ld = term.c->ld();
+        const T* a = side.data;
+        T* c = panel.c;
+        // A tile of C, and `next`, the one after it, into the nearest cache.
+        const auto block = [&]<std::size_t MR>(const T* next) __attribute__((always_inline)) {
+            V acc[MR][NV];
+            if (at.first)
+                simd::clear_tile(acc);
             else
-                block<most - 1, NV, V>(c, c_ld, next, a, copied ? most - 1 : term.a.ld, panel, at);
-            a += copied ? H::step : heights.of(i);
+                simd::load_tile(acc, c, ld, panel.in_c);
+            at.next.fetch();
+            simd::fetch_rows<MR>(next, ld, panel.in_c);
+            const T* from = panel.b;
+            for (std::size_t i = 0; i < side.run_count; ++i) {
+                const Run& run = side.runs[i];
+                tile(run.count, a + run.first * side.ld, 1, side.ld, from, panel_size<Isa>, acc, panel.in_b);
+                from += run.count * panel_size<Isa>;
+            }
+            simd::store_tile(acc, c, ld, panel.in_c);
+        };
+        for (std::size_t i = 0; i < heights.tiles; ++i) {
+            const std::size_t height = heights.of(i);
+            T* const next = i + 1 < heights.tiles ? c + height * ld : c;
+            if (height == H::most)
+                block.template operator()<H::most>(next);
+            else
+                block.template operator()<H::most - 1>(next);
+            a += side.step > 0 ? side.step : height;
             c = next;
         }
     }
 
-    /// The vectors from `v` on, n of them, in a chunk of rows. `a` is the copy of A's, or null.
-    template <class Isa>
-    CHARRNN_INLINE void columns_of_panel(std::size_t v, std::size_t n, const T* a, Chunk& at) const {
-        using V = typename Isa::template pack<T>;
-        constexpr std::size_t most = simd::TileShape<Isa>::vectors;
-        const simd::Offsets<most> there = simd::in_a_row<most, V>(n);
-        const T* const data = b.data + v * V::size;
-        if (sums != nullptr) {
-            V s[1][most];
-            simd::clear_tile(s);
-            if (!at.first) simd::load_tile(s, sums + v * V::size, 0, there);
-            for (const std::uint32_t r : at.rows) {
-                CHARRNN_UNROLL
-                for (std::size_t j = 0; j < most; ++j)
-                    s[0][j] = s[0][j] + V::load(data + r * b.ld + there.at[j]);
-            }
-            simd::store_tile(s, sums + v * V::size, 0, there);
-        }
-        for (const OuterTerm<T>& term : terms) {
-            const Range wanted = wanted_of(term.wanted, v, n, most);
-            if (simd::tile_width(wanted.last - wanted.first, most) == most)
-                tiles<Isa, most>(term, a, {data, v, there}, at);
-            else if (wanted.last > wanted.first)
-                tiles<Isa, most - 1>(term, a,
-                                     {data + wanted.first * V::size, v + wanted.first,
-                                      simd::in_a_row<most - 1, V>(wanted.last - wanted.first)},
-                                     at);
-            if (a != nullptr) a += Heights<Isa>(term.a.cols).tiles * Heights<Isa>::step;
-        }
-    }
-
-    /// Which of the n vectors of a panel, counted from its first, v. All, if a tile of the next smaller width does not
-    /// do for them.
-    static Range wanted_of(const Stripes& stripes, std::size_t v, std::size_t n, std::size_t panel) {
-        if (stripes.all() || stripes.period % panel != 0) return {0, n};
-        const std::size_t at = v % stripes.period, end = stripes.first + stripes.count;
-        if (end <= at || stripes.first >= at + panel) return {0, 0};
-        const Range some{std::max(stripes.first, at) - at, std::min(end, at + panel) - at};
-        return some.last - some.first == panel - 1 ? some : Range{0, panel};
+    /// Which of the vectors that a term wants are in this share.
+    [[nodiscard]] Range wanted_by(const OuterTerm<T>& term) const {
+        return {term.wanted.before(share.first), term.wanted.before(share.last)};
     }
 
     template <class Isa>
@@ -215,34 +243,49 @@ struct OuterKernel {
         using V = typename Isa::template pack<T>;
         using H = Heights<Isa>;
         constexpr std::size_t most = simd::TileShape<Isa>::vectors;
-        std::size_t tiles = 0;
+        std::size_t all_tiles = 0;
         bool cover_all = true;  // no tile reaches beyond A's columns
         for (const OuterTerm<T>& term : terms) {
-            tiles += H(term.a.cols).tiles;
+            const Range wanted = wanted_by(term);
+            all_tiles += H(term.a.cols).tiles * tiles_of(wanted.last - wanted.first, most);
             cover_all = cover_all && term.a.cols >= H(term.a.cols).tiles * (H::most - 1);
         }
         const std::size_t vectors = share.last - share.first;
-        // Four panels do not make up for the copy.
-        T* const a = vectors <= 4 * most && cover_all ? nullptr : copies;
-        Chunk at{{}, true, {}, {}};
+        // Four panels do not make up for A's copy.
+        const bool copied = vectors > 4 * most || !cover_all;
+        std::array<Side, 2> sides;
+        Chunk at{{}, true, {}};
         std::span<const std::uint32_t> left = rows;
         for (; at.first || !left.empty(); at.first = false) {
             at.rows = left.first(std::min(chunk, left.size()));
             left = left.subspan(at.rows.size());
-            at.find_runs(a != nullptr);
             const std::span<const std::uint32_t> after = left.first(std::min(chunk, left.size()));
             at.next = {};
             at.next.add(b.columns(share.first * V::size, vectors * V::size), after);
             for (const OuterTerm<T>& term : terms) at.next.add(term.a, after);
-            at.next.spread(tiles_of(vectors, most) * tiles);
-            T* to = a;
-            for (const OuterTerm<T>& term : terms) {
-                if (a == nullptr) break;
-                copy_a<Isa>(term.a, at, to);
-                to += H(term.a.cols).tiles * H::step;
+            at.next.spread(all_tiles);
+            T* to = copies;
+            for (std::size_t i = 0; i < terms.size(); ++i) {
+                const View<const T>& a = terms[i].a;
+                if (!copied) {
+                    sides[i].set(a, at.rows);
+                    continue;
+                }
+                copy_a<Isa>(a, at, to);
+                sides[i].set(to, H::most, H::step, at.rows.size());
+                to += H(a.cols).tiles * H::step;
             }
-            for (std::size_t v = share.first; v < share.last; v += most)
-                columns_of_panel<Isa>(v, std::min(most, share.last - v), a, at);
+            copy_b<Isa>(at, to);
+            // A panel of each term in turn: mostly they are of the same vectors.
+            for (std::size_t v = 0; v < vectors; v += most)
+                for (std::size_t t = 0; t < terms.size(); ++t) {
+                    const Range wanted = wanted_by(terms[t]);
+                    const std::size_t i = wanted.first + v, n = wanted.last - std::min(wanted.last, i);
+                    if (n >= most)
+                        tiles<Isa>(sides[t], terms[t], panel<Isa, most>(to, terms[t], i), at);
+                    else if (n > 0)
+                        tiles<Isa>(sides[t], terms[t], panel<Isa, most - 1>(to, terms[t], i, n), at);
+                }
         }
     }
 };
@@ -273,7 +316,7 @@ void matmul_outer(Simd level, const std::array<OuterTerm<T>, Terms>& terms, View
         }
     }
     thread_local Buffer<T> copies;  // made once, and kept between windows
-    if (const std::size_t size = Kernel::copies_size(all); copies.size() < size) copies.resize(size);
+    if (const std::size_t size = Kernel::copies_size(all, b.cols); copies.size() < size) copies.resize(size);
     simd::dispatch(level, Kernel{all, b, rows, sums, share, copies.data()});
 }
 

@@ -33,11 +33,13 @@ struct ColumnRun {
     std::size_t count = 0;  ///< how many
 };
 
-/// Copy `count` scalars, at most a vector of the widest kind, which is the usual number.
+/// Copy `count` scalars, at most a vector of the widest kind; usually a vector.
 template <class T>
 inline void copy_run(const T* from, std::size_t count, T* to) {
     if (count == 64 / sizeof(T))
         std::memcpy(to, from, 64);
+    else if (count == 32 / sizeof(T))
+        std::memcpy(to, from, 32);
     else
         std::copy_n(from, count, to);
 }
@@ -53,6 +55,11 @@ struct Stripes {
     /// The i-th of them.
     [[nodiscard]] constexpr std::size_t operator()(std::size_t i) const {
         return i / count * period + first + i % count;
+    }
+    /// How many of them stand before vector v of the row.
+    [[nodiscard]] constexpr std::size_t before(std::size_t v) const {
+        const std::size_t in_period = v % period;
+        return v / period * count + std::min(count, in_period - std::min(in_period, first));
     }
 };
 
