@@ -29,7 +29,7 @@ std::size_t wrong(Simd level, std::size_t m, std::size_t n, std::size_t parts) {
     for (auto& id : ids) id = static_cast<std::uint32_t>(random.below(m));
     for (std::uint32_t i = 1; i < r; i += 1 + i % 2) rows.push_back(i);
 
-    OuterSums<T> c(level, m, n);
+    OuterSums<T> c = OuterSums<T>::by_rows(level, m, n);
     Array<T> sums(1, n, 4);
     const std::size_t panels = outer_panels(level, vectors);
     for (int turn = 0; turn < 2; ++turn)  // the second finds what the first has left
@@ -67,7 +67,7 @@ TEST_CASE("scatter_add: no rows give zero") {
         level = std::min(level, Simd::avx512);
         const Array<float> b(1, 5, 2);
         const std::uint32_t id = 1;
-        OuterSums<float> c(level, 3, 5);
+        OuterSums<float> c = OuterSums<float>::by_rows(level, 3, 5);
         *c.at(2, 0) = 7;
         scatter_add<float>(level, &id, b.read(), {}, c, nullptr, outer_share(level, 1, {0, 1}));
         CHECK(*c.at(2, 0) == 0);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <type_traits>
 
@@ -13,7 +14,8 @@
 namespace charrnn {
 
 /// Sums of outer products, (M, N), as the kernels leave them: panel after panel of a few vectors of columns, in a panel row
-/// after row, so that tiles pass through memory in its order; or, for the matrix unit, tile after tile of 16 rows of a vector.
+/// after row, so that tiles pass through memory in its order; or, for the matrix unit, tile after tile of 16 rows of a vector;
+/// or, where ids choose the rows, row after row.
 template <class T>
 class OuterSums {
     // Tiles of vectors may reach beyond the last row.
@@ -21,16 +23,14 @@ class OuterSums {
 
   public:
     OuterSums() = default;
-    /// Room for sums that are made at this level.
+    /// Room for what matmul_outer makes at this level.
     OuterSums(Simd level, std::size_t rows, std::size_t columns)
-        : unit_(simd::width(level) / sizeof(T)),
-          panel_(matmul_panel(level)),
-          on_tiles_(std::is_same_v<T, float> && level == Simd::amx),
-          ld_(on_tiles_ ? detail::amx::line : panel_ * unit_),
-          vectors_(tiles_of(columns, unit_)),
-          block_(on_tiles_ ? vectors_ * detail::amx::tile : (rows + spare_rows) * ld_),
-          rows_(rows),
-          data_((on_tiles_ ? tiles_of(rows, detail::amx::strip) : tiles_of(vectors_, panel_)) * block_) {}
+        : OuterSums(level, rows, columns, matmul_panel(level)) {}
+    /// Room for what scatter_add makes at this level.
+    [[nodiscard]] static OuterSums by_rows(Simd level, std::size_t rows, std::size_t columns) {
+        level = std::min(level, Simd::avx512);
+        return {level, rows, columns, tiles_of(columns, simd::width(level) / sizeof(T))};
+    }
 
     /// Where the sums of a row's vector stand.
     [[nodiscard]] const T* at(std::size_t row, std::size_t vector) const {
@@ -44,6 +44,16 @@ class OuterSums {
     [[nodiscard]] std::size_t vectors() const { return vectors_; }  ///< of a row
 
   private:
+    OuterSums(Simd level, std::size_t rows, std::size_t columns, std::size_t panel)
+        : unit_(simd::width(level) / sizeof(T)),
+          panel_(panel),
+          on_tiles_(std::is_same_v<T, float> && level == Simd::amx),
+          ld_(on_tiles_ ? detail::amx::line : panel_ * unit_),
+          vectors_(tiles_of(columns, unit_)),
+          block_(on_tiles_ ? vectors_ * detail::amx::tile : (rows + spare_rows) * ld_),
+          rows_(rows),
+          data_((on_tiles_ ? tiles_of(rows, detail::amx::strip) : tiles_of(vectors_, panel_)) * block_) {}
+
     [[nodiscard]] std::size_t place(std::size_t row, std::size_t vector) const {
         using namespace detail;
         return on_tiles_ ? row / amx::strip * block_ + vector * amx::tile + row % amx::strip * ld_

@@ -76,11 +76,10 @@ void add_up(const std::vector<Sums>& groups, const F& from, std::size_t count, T
 template <class T, class Sums, class F>
 void add_up(const std::vector<Sums>& groups, const F& from, const std::vector<ColumnRun>& order,
             const Stripes& stripes, Range vectors, Range rows, T* to, std::size_t ld) {
-    std::size_t first = 0, last = order.size();
-    while (first < last && stripes(first) < vectors.first) ++first;
-    while (first < last && stripes(last - 1) >= vectors.last) --last;
-    for (std::size_t i = rows.first; i < rows.last; ++i)
-        for (std::size_t v = first; v < last; ++v) {
+    const std::size_t last = std::min(order.size(), stripes.before(vectors.last));
+    // Row after row of a vector, as the sums stand.
+    for (std::size_t v = stripes.before(vectors.first); v < last; ++v)
+        for (std::size_t i = rows.first; i < rows.last; ++i) {
             const auto vector = [&](const Sums& sums) { return from(sums).at(i, stripes(v)); };
             add_up(groups, vector, order[v].count, to + i * ld + order[v].first);
         }

@@ -126,8 +126,9 @@ class Dense {
             if (!plan.backward) return;
             if (!linear_) d_pre_.resize(rows * ld_);
             for (std::size_t g = 0; g < groups_.size(); ++g)
-                sums_.push_back({OuterSums<T>(plan.ids ? std::min(level_, Simd::avx512) : level_, in_, out_),
-                                 Buffer<T>(ld_)});
+                sums_.push_back(
+                    {plan.ids ? OuterSums<T>::by_rows(level_, in_, out_) : OuterSums<T>(level_, in_, out_),
+                     Buffer<T>(ld_)});
             if (!plan.input_gradient) return;
             d_x_.resize(rows * x_ld_);
             w_back_ =

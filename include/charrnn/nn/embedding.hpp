@@ -85,7 +85,8 @@ class Embedding {
                 throw shape_error(printed(layer) + ": x is rows of numbers, expected ids: an Embedding is " +
                                   "the first layer of a model");
             y_.resize(plan.extent.rows() * ld_);
-            if (plan.backward) sums_.assign(groups_.size(), OuterSums<T>(level_, layer.in_size(), width_));
+            if (plan.backward)
+                sums_.assign(groups_.size(), OuterSums<T>::by_rows(level_, layer.in_size(), width_));
         }
         [[nodiscard]] View<const T> output(std::size_t steps) const {
             return {y_.data(), steps * lanes_, width_, ld_};

@@ -55,9 +55,10 @@ class GatedTape {
         wh_back_ = PackedMatrix<T>(level_, hidden_order_.size() * unit_, plain_columns(width_, unit_),
                                    matmul_panel(level_), Shape::hidden_stripes);
         for (std::size_t g = 0; g < groups_.size(); ++g)
-            sums_.push_back(
-                {OuterSums<T>(plan.ids ? std::min(level_, Simd::avx512) : level_, in_, gate_columns_in_all),
-                 OuterSums<T>(level_, width_, gate_columns_in_all), Buffer<T>(gate_columns_in_all)});
+            sums_.push_back({plan.ids ? OuterSums<T>::by_rows(level_, in_, gate_columns_in_all)
+                                      : OuterSums<T>(level_, in_, gate_columns_in_all),
+                             OuterSums<T>(level_, width_, gate_columns_in_all),
+                             Buffer<T>(gate_columns_in_all)});
         if (!plan.input_gradient) return;
         d_x_ld_ = row_stride<T>(in_);
         d_x_.resize(rows * d_x_ld_);
