@@ -91,18 +91,18 @@ struct OuterKernel {
 
         /// A copy of the rows.
         CHARRNN_INLINE void set(const T* copy, std::size_t row_step, std::size_t tile_step,
-                                std::size_t rows) {
+                                std::size_t count) {
             data = copy, ld = row_step, step = tile_step;
-            runs[0] = {0, rows};
+            runs[0] = {0, count};
             run_count = 1;
         }
         /// These rows of A itself.
-        CHARRNN_INLINE void set(const View<const T>& a, std::span<const std::uint32_t> rows) {
+        CHARRNN_INLINE void set(const View<const T>& a, std::span<const std::uint32_t> of) {
             data = a.data, ld = a.ld, step = 0;
             run_count = 0;
-            for (std::size_t r = 0; r < rows.size();) {
-                Run& run = runs[run_count++] = {rows[r], 0};
-                while (r < rows.size() && rows[r] == run.first + run.count) ++run.count, ++r;
+            for (std::size_t r = 0; r < of.size();) {
+                Run& run = runs[run_count++] = {of[r], 0};
+                while (r < of.size() && of[r] == run.first + run.count) ++run.count, ++r;
             }
         }
     };
