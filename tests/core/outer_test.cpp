@@ -110,8 +110,10 @@ TEST_CASE_TEMPLATE("matmul_outer: agrees with a naive loop at all sizes, column 
         for (std::size_t m = 1; m <= 33; ++m)
             for (const std::size_t n : {17U, 270U}) CHECK(worst_outer<T>(level, 3, m, n) < 1);
         for (const std::size_t n : {255U, 256U, 257U, 300U}) CHECK(worst_outer<T>(level, 70, 128, n) < 1);
-        for (const std::size_t r : {63U, 64U, 65U, 127U, 128U, 129U, 257U, 1000U, 3000U})
+        // Several chunks of rows, without and with a copy of A.
+        for (const std::size_t r : {63U, 64U, 65U, 255U, 256U, 257U, 511U, 512U, 513U, 3000U})
             CHECK(worst_outer<T>(level, r, 7, 35) < 1);
+        for (const std::size_t r : {256U, 257U, 600U}) CHECK(worst_outer<T>(level, r, 13, 270) < 1);
         // Many tiles in a panel.
         for (const std::size_t m : {255U, 256U, 515U}) CHECK(worst_outer<T>(level, 103, m, 75) < 1);
     }
@@ -124,7 +126,7 @@ TEST_CASE_TEMPLATE("matmul_outer: over some rows only, those of a group of lanes
                 CAPTURE(name(level));
                 CAPTURE(lanes);
                 std::vector<std::uint32_t> rows;
-                for (std::size_t r = 0; r < 150; ++r)
+                for (std::size_t r = 0; r < 300; ++r)
                     rows.push_back(static_cast<std::uint32_t>(1 + r / lanes * (lanes + 2) + r % lanes));
                 CHECK(worst_outer<T>(level, rows, 7, n) < 1);
                 CHECK(worst_outer<T>(level, rows, 40, n) < 1);
@@ -135,9 +137,9 @@ TEST_CASE_TEMPLATE("matmul_outer: rows apart give the bits of the same rows side
     for (const Simd level : test::levels())
         for (const std::size_t n : {35U, 300U}) {
             CAPTURE(name(level));
-            const Array<T> a(300, 30, 1), b(300, n, 2);
+            const Array<T> a(700, 30, 1), b(700, n, 2);
             std::vector<std::uint32_t> rows;
-            for (std::uint32_t r = 2; r < 300; r += r % 7 == 0 ? 3 : 1) rows.push_back(r);
+            for (std::uint32_t r = 2; r < 700; r += r % 7 == 0 ? 3 : 1) rows.push_back(r);
             Array<T> a_some(rows.size(), 30, 3), b_some(rows.size(), n, 4);
             for (std::size_t r = 0; r < rows.size(); ++r) {
                 std::copy_n(a.read().row(rows[r]), 30, a_some.view().row(r));
@@ -157,7 +159,7 @@ TEST_CASE_TEMPLATE("matmul_outer: two terms are two products, bit for bit", T, f
                                  {15U, 9U, 14U},
                                  {16U, 9U, 14U},
                                  {97U, 9U, 14U},
-                                 {200U, 9U, 14U},
+                                 {300U, 9U, 14U},
                                  {100U, 150U, 151U},
                                  {100U, 300U, 220U}}) {
             const std::size_t r = std::get<0>(size), m = std::get<1>(size), k = std::get<2>(size);
@@ -182,11 +184,11 @@ TEST_CASE_TEMPLATE("matmul_outer: the wanted columns are those of the whole prod
                 CAPTURE(stripes.first);
                 CAPTURE(stripes.period);
                 const std::size_t unit = simd::width(level) / sizeof(T);
-                const Array<T> a(100, m, 1), b(100, 3 * stripes.period * unit, 2);
-                const Outer<T> whole(level, {&a}, b, all_rows(100));
+                const Array<T> a(300, m, 1), b(300, 3 * stripes.period * unit, 2);
+                const Outer<T> whole(level, {&a}, b, all_rows(300));
                 for (std::size_t parts = 1; parts < 4; ++parts) {
                     CAPTURE(parts);
-                    const Outer<T> some(level, {&a}, b, all_rows(100), stripes, parts);
+                    const Outer<T> some(level, {&a}, b, all_rows(300), stripes, parts);
                     CHECK(same_bits(some.sums, whole.sums));
                     std::size_t wrong = 0;
                     for (std::size_t v = 0; v < 3 * stripes.count; ++v)

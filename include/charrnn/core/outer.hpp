@@ -44,8 +44,11 @@ struct OuterKernel {
     Range share;  // of the vectors of B's columns
     T* copies;    ///< room for copies_size() scalars
 
-    // Chunks of rows, of which a panel of B stays in the first-level cache.
-    static constexpr std::size_t chunk = 64;
+    // Rows in a chunk: the more, the less often C is read and written. So a tile streams its part of A and its panel of B from the
+    // second-level cache or the third, which keep up.
+    static constexpr std::size_t chunk = 256;
+    // Bytes of a row of B that are copied at once: some lines, and whole panels.
+    static constexpr std::size_t b_bytes = 256;
 
     /// The heights of tiles that cover n columns of A: as many rows as a tile has at most, or one less.
     template <class Isa>
@@ -62,9 +65,8 @@ struct OuterKernel {
     };
 
     /// Scalars for the copies of a chunk of the terms' A and of B.
-    static std::size_t copies_size(std::span<const OuterTerm<T>> terms, std::size_t columns) {
-        const std::size_t panel = terms.front().c->ld();
-        std::size_t size = chunk * round_up(columns, panel);
+    static std::size_t copies_size(std::span<const OuterTerm<T>> terms) {
+        std::size_t size = chunk * b_bytes / sizeof(T);
         for (const OuterTerm<T>& term : terms)
             size += std::max({Heights<simd::Baseline>(term.a.cols).tiles * Heights<simd::Baseline>::step,
                               Heights<simd::Avx512>(term.a.cols).tiles * Heights<simd::Avx512>::step});
@@ -74,8 +76,9 @@ struct OuterKernel {
     /// Some of the rows.
     struct Chunk {
         std::span<const std::uint32_t> rows;
-        bool first;  // of all rows
-        FetchAhead next;
+        bool first;         // of all rows
+        FetchAhead next_a;  // of the next chunk
+        FetchAhead next_b;  // what is copied next
     };
     /// Rows of a matrix A that follow each other: the first of them, and how many.
     struct Run {
@@ -135,16 +138,16 @@ struct OuterKernel {
         }
     }
 
-    /// Copy a chunk of B, panel by panel, row after row, and add up its columns. So a tile reads its panel in the order of memory,
-    /// and not a line of each row; B's rows are read once, and as they stand.
+    /// Copy some vectors of a chunk of B, panel by panel, row after row, and add up their columns. So a tile reads its panel
+    /// in the order of memory, and not a line of each row.
     template <class Isa>
-    CHARRNN_INLINE void copy_b(const Chunk& at, T* to) const {
+    CHARRNN_INLINE void copy_b(const Chunk& at, Range vectors, T* to) const {
         using V = typename Isa::template pack<T>;
         const auto copy = [&]<std::size_t Rows>(std::size_t r) __attribute__((always_inline)) {
             const T* from[Rows];
             for (std::size_t i = 0; i < Rows; ++i) from[i] = b.row(at.rows[r + i]);
-            for (std::size_t v = share.first; v < share.last; ++v) {
-                T* const out = to + place<Isa>(v) + r * panel_size<Isa>;
+            for (std::size_t v = vectors.first; v < vectors.last; ++v) {
+                T* const out = to + place<Isa>(v - vectors.first) + r * panel_size<Isa>;
                 V s = V::all(0);
                 if (sums != nullptr) s = V::load(sums + v * V::size);
                 CHARRNN_UNROLL
@@ -157,7 +160,7 @@ struct OuterKernel {
             }
         };
         if (sums != nullptr && at.first)
-            std::fill(sums + share.first * V::size, sums + share.last * V::size, T(0));
+            std::fill(sums + vectors.first * V::size, sums + vectors.last * V::size, T(0));
         std::size_t r = 0;
         for (; r + 4 <= at.rows.size(); r += 4) copy.template operator()<4>(r);
         for (; r < at.rows.size(); ++r) copy.template operator()<1>(r);
@@ -165,11 +168,13 @@ struct OuterKernel {
     /// Scalars in a row of a panel.
     template <class Isa>
     static constexpr std::size_t panel_size = simd::TileShape<Isa>::vectors* Isa::template pack<T>::size;
-    /// Where a vector of B stands in the first row of the copy.
+    /// So many vectors of B are copied at once.
     template <class Isa>
-    [[nodiscard]] CHARRNN_INLINE std::size_t place(std::size_t v) const {
+    static constexpr std::size_t at_once = b_bytes / static_cast<std::size_t>(Isa::bytes);
+    /// Where the copy's vector i stands in its first row.
+    template <class Isa>
+    [[nodiscard]] CHARRNN_INLINE static std::size_t place(std::size_t i) {
         constexpr std::size_t most = simd::TileShape<Isa>::vectors;
-        const std::size_t i = v - share.first;
         return i / most * (chunk * panel_size<Isa>)+i % most * (panel_size<Isa> / most);
     }
 
@@ -180,38 +185,43 @@ struct OuterKernel {
         T* c;
         simd::Offsets<NV> in_b, in_c;
     };
-    /// The i-th that the term wants, and those after it, of which `there` are there.
+    /// The i-th that the term wants, and those after it, of which `there` are there; the copy begins with vector `first`.
     template <class Isa, std::size_t NV>
-    [[nodiscard]] CHARRNN_INLINE Panel<NV> panel(const T* copy, const OuterTerm<T>& term, std::size_t i,
-                                                 std::size_t there = NV) const {
+    [[nodiscard]] CHARRNN_INLINE static Panel<NV> panel(const T* copy, std::size_t first,
+                                                        const OuterTerm<T>& term, std::size_t i,
+                                                        std::size_t there = NV) {
         const std::size_t v = term.wanted(i);
-        Panel<NV> p{copy + place<Isa>(v), term.c->at(0, v), {}, {}};
+        Panel<NV> p{copy + place<Isa>(v - first), term.c->at(0, v), {}, {}};
         for (std::size_t j = 0; j < NV; ++j) {
             const std::size_t other = term.wanted(i + std::min(j, there - 1));
-            p.in_b.at[j] = place<Isa>(other) - place<Isa>(v);
+            p.in_b.at[j] = place<Isa>(other - first) - place<Isa>(v - first);
             p.in_c.at[j] = static_cast<std::size_t>(term.c->at(0, other) - p.c);
         }
         return p;
     }
 
-    /// What a panel makes in a chunk of rows.
-    template <class Isa, std::size_t NV>
-    CHARRNN_INLINE void tiles(const Side& side, const OuterTerm<T>& term, const Panel<NV>& panel,
-                              Chunk& at) const {
-        using V = typename Isa::template pack<T>;
-        using H = Heights<Isa>;
-        const H heights(term.a.cols);
-        const std::size_t ld = term.c->ld();
-        const T* a = side.data;
-        T* c = panel.c;
-        // A tile of C, and `next`, the one after it, into the nearest cache.
-        const auto block = [&]<std::size_t MR>(const T* next) __attribute__((always_inline)) {
+    /// A tile of C in a chunk of rows. A function of its own: compiled among all that surrounds it, its loop would be short of
+    /// registers for addresses.
+    template <std::size_t MR, std::size_t NV>
+    struct Tile {
+        const Side& side;
+        const Panel<NV>& panel;
+        const T* a;
+        T* c;
+        T* next;  ///< the tile after it, which is fetched into the nearest cache
+        std::size_t ld;
+        Chunk& at;
+
+        template <class Isa>
+        CHARRNN_INLINE void operator()(Isa) const {
+            using V = typename Isa::template pack<T>;
             V acc[MR][NV];
             if (at.first)
                 simd::clear_tile(acc);
             else
                 simd::load_tile(acc, c, ld, panel.in_c);
-            at.next.fetch();
+            at.next_a.fetch();
+            at.next_b.fetch();
             simd::fetch_rows<MR>(next, ld, panel.in_c);
             const T* from = panel.b;
             for (std::size_t i = 0; i < side.run_count; ++i) {
@@ -220,22 +230,38 @@ struct OuterKernel {
                 from += run.count * panel_size<Isa>;
             }
             simd::store_tile(acc, c, ld, panel.in_c);
-        };
+        }
+    };
+    /// What a panel makes in a chunk of rows.
+    template <class Isa, std::size_t NV>
+    CHARRNN_INLINE void tiles(const Side& side, const OuterTerm<T>& term, const Panel<NV>& panel,
+                              Chunk& at) const {
+        using H = Heights<Isa>;
+        const H heights(term.a.cols);
+        const std::size_t ld = term.c->ld();
+        const T* a = side.data;
+        T* c = panel.c;
         for (std::size_t i = 0; i < heights.tiles; ++i) {
             const std::size_t height = heights.of(i);
             T* const next = i + 1 < heights.tiles ? c + height * ld : c;
             if (height == H::most)
-                block.template operator()<H::most>(next);
+                simd::call<Isa>(Tile<H::most, NV>{side, panel, a, c, next, ld, at});
             else
-                block.template operator()<H::most - 1>(next);
+                simd::call<Isa>(Tile<H::most - 1, NV>{side, panel, a, c, next, ld, at});
             a += side.step > 0 ? side.step : height;
             c = next;
         }
     }
 
-    /// Which of the vectors that a term wants are in this share.
-    [[nodiscard]] Range wanted_by(const OuterTerm<T>& term) const {
-        return {term.wanted.before(share.first), term.wanted.before(share.last)};
+    /// How many tiles all terms have in these vectors.
+    template <class Isa>
+    [[nodiscard]] CHARRNN_INLINE std::size_t tiles_of_terms(Range vectors) const {
+        std::size_t all = 0;
+        for (const OuterTerm<T>& term : terms)
+            all += Heights<Isa>(term.a.cols).tiles *
+                   tiles_of(term.wanted.before(vectors.last) - term.wanted.before(vectors.first),
+                            simd::TileShape<Isa>::vectors);
+        return all;
     }
 
     template <class Isa>
@@ -243,27 +269,22 @@ struct OuterKernel {
         using V = typename Isa::template pack<T>;
         using H = Heights<Isa>;
         constexpr std::size_t most = simd::TileShape<Isa>::vectors;
-        std::size_t all_tiles = 0;
         bool cover_all = true;  // no tile reaches beyond A's columns
-        for (const OuterTerm<T>& term : terms) {
-            const Range wanted = wanted_by(term);
-            all_tiles += H(term.a.cols).tiles * tiles_of(wanted.last - wanted.first, most);
+        for (const OuterTerm<T>& term : terms)
             cover_all = cover_all && term.a.cols >= H(term.a.cols).tiles * (H::most - 1);
-        }
         const std::size_t vectors = share.last - share.first;
         // Four panels do not make up for A's copy.
         const bool copied = vectors > 4 * most || !cover_all;
         std::array<Side, 2> sides;
-        Chunk at{{}, true, {}};
+        Chunk at{{}, true, {}, {}};
         std::span<const std::uint32_t> left = rows;
         for (; at.first || !left.empty(); at.first = false) {
             at.rows = left.first(std::min(chunk, left.size()));
             left = left.subspan(at.rows.size());
             const std::span<const std::uint32_t> after = left.first(std::min(chunk, left.size()));
-            at.next = {};
-            at.next.add(b.columns(share.first * V::size, vectors * V::size), after);
-            for (const OuterTerm<T>& term : terms) at.next.add(term.a, after);
-            at.next.spread(all_tiles);
+            at.next_a = {};
+            for (const OuterTerm<T>& term : terms) at.next_a.add(term.a, after);
+            at.next_a.spread(tiles_of_terms<Isa>(share));
             T* to = copies;
             for (std::size_t i = 0; i < terms.size(); ++i) {
                 const View<const T>& a = terms[i].a;
@@ -275,17 +296,28 @@ struct OuterKernel {
                 sides[i].set(to, H::most, H::step, at.rows.size());
                 to += H(a.cols).tiles * H::step;
             }
-            copy_b<Isa>(at, to);
-            // A panel of each term in turn: mostly they are of the same vectors.
-            for (std::size_t v = 0; v < vectors; v += most)
+            const auto some_from = [this](std::size_t v) {
+                return Range{v, std::min(share.last, v + at_once<Isa>)};
+            };
+            for (Range of_b = some_from(share.first); of_b.first < share.last; of_b = some_from(of_b.last)) {
+                copy_b<Isa>(at, of_b, to);
+                const bool last_of_chunk = of_b.last == share.last;
+                const Range next = some_from(last_of_chunk ? share.first : of_b.last);
+                at.next_b = {};
+                at.next_b.add(b.columns(next.first * V::size, (next.last - next.first) * V::size),
+                              last_of_chunk ? after : at.rows);
+                at.next_b.spread(tiles_of_terms<Isa>(of_b));
                 for (std::size_t t = 0; t < terms.size(); ++t) {
-                    const Range wanted = wanted_by(terms[t]);
-                    const std::size_t i = wanted.first + v, n = wanted.last - std::min(wanted.last, i);
-                    if (n >= most)
-                        tiles<Isa>(sides[t], terms[t], panel<Isa, most>(to, terms[t], i), at);
-                    else if (n > 0)
-                        tiles<Isa>(sides[t], terms[t], panel<Isa, most - 1>(to, terms[t], i, n), at);
+                    const Stripes& wanted = terms[t].wanted;
+                    const std::size_t last = wanted.before(of_b.last);
+                    std::size_t i = wanted.before(of_b.first);
+                    for (; i + most <= last; i += most)
+                        tiles<Isa>(sides[t], terms[t], panel<Isa, most>(to, of_b.first, terms[t], i), at);
+                    if (i < last)
+                        tiles<Isa>(sides[t], terms[t],
+                                   panel<Isa, most - 1>(to, of_b.first, terms[t], i, last - i), at);
                 }
+            }
         }
     }
 };
@@ -316,7 +348,7 @@ void matmul_outer(Simd level, const std::array<OuterTerm<T>, Terms>& terms, View
         }
     }
     thread_local Buffer<T> copies;  // made once, and kept between windows
-    if (const std::size_t size = Kernel::copies_size(all, b.cols); copies.size() < size) copies.resize(size);
+    if (const std::size_t size = Kernel::copies_size(all); copies.size() < size) copies.resize(size);
     simd::dispatch(level, Kernel{all, b, rows, sums, share, copies.data()});
 }
 

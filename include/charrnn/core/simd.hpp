@@ -144,6 +144,19 @@ template <class Kernel>
 
 }  // namespace detail
 
+/// Call a kernel from one that is at work, as a function of its own.
+template <class Isa, class Kernel>
+CHARRNN_INLINE void call(const Kernel& kernel) {
+#if defined(__x86_64__)
+    if constexpr (Isa::level == Simd::avx512)
+        detail::run_avx512(kernel);
+    else if constexpr (Isa::level == Simd::avx2)
+        detail::run_avx2(kernel);
+    else
+#endif
+        detail::run_baseline(kernel);
+}
+
 /// Run a kernel with the instructions of `at`, which must be of this processor.
 template <class Kernel>
 inline void dispatch(Simd at, const Kernel& kernel) {

@@ -78,8 +78,8 @@ void add_up(const std::vector<Sums>& groups, const F& from, const std::vector<Co
             const Stripes& stripes, Range vectors, Range rows, T* to, std::size_t ld) {
     const std::size_t last = std::min(order.size(), stripes.before(vectors.last));
     // Row after row of a vector, as the sums stand.
-    for (std::size_t v = stripes.before(vectors.first); v < last; ++v)
-        for (std::size_t i = rows.first; i < rows.last; ++i) {
+    for (std::size_t i = rows.first; i < rows.last; ++i)
+        for (std::size_t v = stripes.before(vectors.first); v < last; ++v) {
             const auto vector = [&](const Sums& sums) { return from(sums).at(i, stripes(v)); };
             add_up(groups, vector, order[v].count, to + i * ld + order[v].first);
         }
