@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <string>
 #include <vector>
 
@@ -37,9 +38,7 @@ void* function(void* library, const char* name) {
     return found;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
     if (argc < 10 || argc % 2 != 0) {
         std::fprintf(stderr, "turns ROUNDS CELL HIDDEN LANES STEPS LIBRARY NAME LIBRARY NAME ...\n");
         return 1;
@@ -82,4 +81,15 @@ int main(int argc, char** argv) {
         std::printf("\n");
     }
     return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const std::exception& e) {
+        std::fprintf(stderr, "turns: %s\n", e.what());
+        return 1;
+    }
 }
