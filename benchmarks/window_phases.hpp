@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include <charrnn/core/random.hpp>
@@ -12,6 +11,7 @@
 #include <charrnn/nn/runner.hpp>
 
 #include "peak.hpp"
+#include "training_step.hpp"
 
 namespace charrnn::bench {
 
@@ -22,16 +22,16 @@ class WindowPhases {
     static constexpr std::array<const char*, 6> names{"prepare",  "forward",  "loss",
                                                       "backward", "gradient", "collect"};
 
-    WindowPhases(const std::string& cell, std::size_t vocabulary, std::size_t hidden, Extent extent)
-        : extent_(extent),
-          model_(char_rnn<float>(cell, vocabulary, hidden, 2)),
-          runner_(model_, Plan{.extent = extent, .ids = true, .backward = true}),
-          ids_(extent.rows()),
-          targets_(extent.rows()) {
+    explicit WindowPhases(const Setting& setting)
+        : extent_{setting.lanes, setting.window},
+          model_(char_rnn<float>(setting.cell, setting.vocabulary, setting.hidden, setting.layers)),
+          runner_(model_, Plan{.extent = extent_, .ids = true, .backward = true}),
+          ids_(extent_.rows()),
+          targets_(extent_.rows()) {
         Random random(1);
-        for (auto& id : ids_) id = static_cast<std::uint32_t>(random.below(vocabulary));
-        for (auto& id : targets_) id = static_cast<std::uint32_t>(random.below(vocabulary));
-        runner_.load(model_.zero_state(extent.lanes));
+        for (auto& id : ids_) id = static_cast<std::uint32_t>(random.below(setting.vocabulary));
+        for (auto& id : targets_) id = static_cast<std::uint32_t>(random.below(setting.vocabulary));
+        runner_.load(model_.zero_state(extent_.lanes));
     }
     WindowPhases(const WindowPhases&) = delete;
     WindowPhases& operator=(const WindowPhases&) = delete;

@@ -26,7 +26,7 @@ double quantile(std::vector<double> values, double part) {
 struct Side {
     const char* name;
     Run run;
-    std::vector<double> seconds[part_count];
+    std::vector<std::vector<double>> seconds;  // of each part
 };
 
 void* function(void* library, const char* name) {
@@ -45,20 +45,26 @@ int run(int argc, char** argv) {
     }
     const auto number = [&](int i) { return std::strtoul(argv[i], nullptr, 10); };
     std::vector<Side> sides;
+    std::vector<std::string> parts;
     for (int i = 6; i < argc; i += 2) {
         void* const library = dlopen(argv[i], RTLD_NOW | RTLD_LOCAL);
-        reinterpret_cast<Setup>(function(library, "setup"))(argv[2], number(3), number(4), number(5));
-        sides.push_back({argv[i + 1], reinterpret_cast<Run>(function(library, "run")), {}});
+        const auto setup = reinterpret_cast<Setup>(function(library, "setup"));
+        const char* const* name = setup(argv[2], number(3), number(4), number(5));
+        parts.clear();  // the same for all
+        while (*name != nullptr) parts.emplace_back(*name++);
+        sides.push_back({argv[i + 1], reinterpret_cast<Run>(function(library, "run")),
+                         std::vector<std::vector<double>>(parts.size())});
     }
     // The first two rounds are for the caches and the clock. Each round begins with another side.
     const std::size_t rounds = number(1) + 2;
     for (std::size_t round = 0; round < rounds; ++round)
         for (std::size_t i = 0; i < sides.size(); ++i) {
             Side& side = sides[(round + i) % sides.size()];
-            double seconds[part_count];
-            side.run(seconds);
+            std::vector<double> seconds(parts.size());
+            side.run(seconds.data());
             if (round < 2) continue;
-            for (std::size_t part = 0; part < part_count; ++part) side.seconds[part].push_back(seconds[part]);
+            for (std::size_t part = 0; part < parts.size(); ++part)
+                side.seconds[part].push_back(seconds[part]);
         }
 
     std::printf("%s 2x%s, %s lanes x %s steps; microseconds on one thread: median (lowest tenth)\n", argv[2],
@@ -66,8 +72,8 @@ int run(int argc, char** argv) {
     std::printf("%-12s", "");
     for (const Side& side : sides) std::printf(" %24.24s", side.name);
     std::printf("   median of a round's ratios to %s\n", sides.front().name);
-    for (std::size_t part = 0; part < part_count; ++part) {
-        std::printf("%-12s", parts[part]);
+    for (std::size_t part = 0; part < parts.size(); ++part) {
+        std::printf("%-12s", parts[part].c_str());
         for (const Side& side : sides)
             std::printf(" %12.2f (%9.2f)", quantile(side.seconds[part], 0.5) * 1e6,
                         quantile(side.seconds[part], 0.1) * 1e6);

@@ -20,7 +20,8 @@
 /// A kernel is a small struct with `template <class Isa> void operator()(Isa) const`, forced inline. `dispatch`
 /// calls it inside a function that is compiled for the widest instruction set at hand, so a program that was
 /// compiled without `-march` still runs AVX2 or AVX-512 code, and every translation unit holds the same code.
-/// For that, everything a kernel calls must be forced inline too, and takes vectors by reference only.
+/// For that, everything a kernel calls must be forced inline too, and takes vectors by reference only, or is a kernel itself
+/// that `call` runs.
 
 namespace charrnn {
 
@@ -144,7 +145,7 @@ template <class Kernel>
 
 }  // namespace detail
 
-/// Call a kernel from one that is at work, as a function of its own.
+/// Run a kernel with these instructions, as a function of its own: from another kernel, too.
 template <class Isa, class Kernel>
 CHARRNN_INLINE void call(const Kernel& kernel) {
 #if defined(__x86_64__)
@@ -160,12 +161,9 @@ CHARRNN_INLINE void call(const Kernel& kernel) {
 /// Run a kernel with the instructions of `at`, which must be of this processor.
 template <class Kernel>
 inline void dispatch(Simd at, const Kernel& kernel) {
-#if defined(__x86_64__)
-    if (at >= Simd::avx512) return detail::run_avx512(kernel);
-    if (at == Simd::avx2) return detail::run_avx2(kernel);
-#endif
-    (void)at;
-    detail::run_baseline(kernel);
+    if (at >= Simd::avx512) return call<Avx512>(kernel);
+    if (at == Simd::avx2) return call<Avx2>(kernel);
+    call<Baseline>(kernel);
 }
 
 }  // namespace simd
