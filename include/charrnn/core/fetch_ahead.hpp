@@ -19,7 +19,7 @@ class FetchAhead {
 
   public:
     /// Steps of a tile's inner extent between two calls of fetch.
-    static constexpr std::size_t stretch = 16;
+    static constexpr std::size_t stretch = 32;
 
     /// All rows of a matrix too.
     template <class T>

@@ -61,7 +61,7 @@ struct OuterKernel {
     struct Panel {
         const T* b;
         T* c;
-        simd::Offsets<NV> in_b, in_c;
+        simd::Offsets<NV> in_b, in_c;  // the first is 0
     };
     /// The i-th that the term wants, and those after it, of which `there` are there; the copy begins with vector `first`.
     template <class Isa, std::size_t NV>
@@ -103,10 +103,12 @@ struct OuterKernel {
             at.next_b.fetch();
             simd::fetch_rows<MR>(next, ld, panel.in_c);
             const T* from = panel.b;
+            simd::Offsets<NV> in_b = panel.in_b;
+            in_b.at[0] = 0;  // as it is, but so the loop needs no register for it
             for (std::size_t i = 0; i < side.run_count; ++i) {
                 const Run& run = side.runs[i];
                 tile(run.count, a + run.first * side.ld, 1, side.ld, from, Copies::template panel_size<Isa>,
-                     acc, panel.in_b);
+                     acc, in_b);
                 from += run.count * Copies::template panel_size<Isa>;
             }
             simd::store_tile(acc, c, ld, panel.in_c);

@@ -17,11 +17,15 @@
 #define CHARRNN_INLINE [[gnu::always_inline]] inline
 #if defined(CHARRNN_UNROLL)
 // Defined as nothing, the loops stay loops: compiled sooner, for a build that is not to be fast.
+#define CHARRNN_UNROLL_BY_4
 #elif defined(__clang__)
 #define CHARRNN_UNROLL _Pragma("clang loop unroll(full)")
+#define CHARRNN_UNROLL_BY_4 _Pragma("clang loop unroll_count(4)")
 #else
 /// Before a loop of fixed, small length over registers.
 #define CHARRNN_UNROLL _Pragma("GCC unroll 16")
+/// Before a loop of any length: four of its rounds become one.
+#define CHARRNN_UNROLL_BY_4 _Pragma("GCC unroll 4")
 #endif
 
 #if defined(__x86_64__) && !defined(__clang__)
@@ -55,6 +59,21 @@ struct Pack {
 
     /// A vector with x everywhere.
     CHARRNN_INLINE static Pack all(T x) { return {x - native{}}; }
+    /// A vector with *p everywhere.
+    CHARRNN_INLINE static Pack repeat(const T* p) {
+#if CHARRNN_GNU_X86
+        // An array of such vectors g++ 12 makes an element at a time.
+        Pack r;
+        if constexpr (Bytes > 16 && sizeof(T) == 4) {
+            __asm__("vbroadcastss\t{%1, %0|%0, %1}" : "=v"(r.v) : "m"(*p));
+            return r;
+        } else if constexpr (Bytes > 16) {
+            __asm__("vbroadcastsd\t{%1, %0|%0, %1}" : "=v"(r.v) : "m"(*p));
+            return r;
+        }
+#endif
+        return all(*p);
+    }
     /// From memory, aligned or not.
     CHARRNN_INLINE static Pack load(const T* p) {
         Pack r;

@@ -43,14 +43,21 @@ CHARRNN_INLINE constexpr Offsets<NV> in_a_row(std::size_t there = NV) {
     return offsets;
 }
 
-/// acc[i][j] += sum over k of a[i * row_step + k * depth_step] * b[k * b_step + columns.at[j]], k ascending.
-/// Every element is summed in the same order whatever the tile's height, so a product does not depend on how
-/// its rows are grouped.
+/// One k of tile: acc[i][j] += a[i * row_step] * b[columns.at[j]].
 template <std::size_t MR, std::size_t NV, class V, class T>
-CHARRNN_INLINE void tile(std::size_t depth, const T* a, std::size_t row_step, std::size_t depth_step,
-                         const T* b, std::size_t b_step, V (&acc)[MR][NV],
-                         const Offsets<NV>& columns = in_a_row<NV, V>()) {
-    for (std::size_t k = 0; k < depth; ++k) {
+CHARRNN_INLINE void tile_step(const T* a, std::size_t row_step, const T* b, V (&acc)[MR][NV],
+                              const Offsets<NV>& columns) {
+    if constexpr (NV > MR) {  // fewer registers: a vector of B at a time
+        V s[MR];
+        CHARRNN_UNROLL
+        for (std::size_t i = 0; i < MR; ++i) s[i] = V::repeat(a + i * row_step);
+        CHARRNN_UNROLL
+        for (std::size_t j = 0; j < NV; ++j) {
+            const V bv = V::load(b + columns.at[j]);
+            CHARRNN_UNROLL
+            for (std::size_t i = 0; i < MR; ++i) acc[i][j] = fma(s[i], bv, acc[i][j]);
+        }
+    } else {
         V bv[NV];
         CHARRNN_UNROLL
         for (std::size_t j = 0; j < NV; ++j) bv[j] = V::load(b + columns.at[j]);
@@ -60,8 +67,24 @@ CHARRNN_INLINE void tile(std::size_t depth, const T* a, std::size_t row_step, st
             CHARRNN_UNROLL
             for (std::size_t j = 0; j < NV; ++j) acc[i][j] = fma(s, bv[j], acc[i][j]);
         }
+    }
+}
+
+/// acc[i][j] += sum over k of a[i * row_step + k * depth_step] * b[k * b_step + columns.at[j]], k ascending.
+/// Every element is summed in the same order whatever the tile's height, so a product does not depend on how
+/// its rows are grouped.
+template <std::size_t MR, std::size_t NV, class V, class T>
+CHARRNN_INLINE void tile(std::size_t depth, const T* a, std::size_t row_step, std::size_t depth_step,
+                         const T* b, std::size_t b_step, V (&acc)[MR][NV],
+                         const Offsets<NV>& columns = in_a_row<NV, V>()) {
+    // Counting and stepping are instructions, too, and where others use the same core they count as much as products.
+    CHARRNN_UNROLL_BY_4
+    for (std::size_t k = 0; k < depth; ++k) {
+        tile_step(a, row_step, b, acc, columns);
         a += depth_step;
         b += b_step;
+        // Loads of the next k do not move up here: there are no registers for them.
+        __asm__ volatile("" ::: "memory");
     }
 }
 
@@ -92,6 +115,11 @@ CHARRNN_INLINE void fetch_rows(const T* to, std::size_t ld, const Offsets<NV>& o
         CHARRNN_UNROLL
         for (std::size_t j = 0; j < NV; ++j) __builtin_prefetch(to + offsets.at[j], 1, 3);
     }
+}
+/// Fetch so many vectors into the nearest cache.
+template <std::size_t N, class V, class T>
+CHARRNN_INLINE void fetch_vectors(const T* from) {
+    for (std::size_t at = 0; at < N * V::size; at += 64 / sizeof(T)) __builtin_prefetch(from + at, 0, 3);
 }
 /// The rows of a tile of C that comes next, fetched two at a time while the one before it is at work: all at once, they would
 /// be in the way of what that waits for, as they may come from afar.
