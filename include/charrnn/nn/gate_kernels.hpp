@@ -32,13 +32,15 @@ struct GateShape {
     static constexpr std::size_t hidden = Cell::hidden_blocks.size();
     /// Blocks of units in a panel: as many as make some four vectors.
     static constexpr std::size_t blocks = gates >= 3 ? 1 : 4 / gates;
-    static constexpr std::size_t vectors = gates * blocks;  ///< accumulators a row
-    static constexpr std::size_t hidden_vectors =
-        hidden * blocks;  ///< of which the recurrent product feeds so many
+    static constexpr std::size_t vectors = gates * blocks;  ///< of a panel's row
+    /// Of which the recurrent product feeds so many: accumulators a row.
+    static constexpr std::size_t hidden_vectors = hidden * blocks;
 
+    /// Rows of a tile.
     template <class Isa>
-    static constexpr std::size_t rows = std::max<std::size_t>(
-        1, std::min<std::size_t>(simd::TileShape<Isa>::rows, (Isa::registers >= 32 ? 24 : 12) / vectors));
+    static constexpr std::size_t rows = std::clamp<std::size_t>((Isa::registers >= 32 ? 24 : 12) /
+                                                                    std::max<std::size_t>(1, hidden_vectors),
+                                                                1, simd::TileShape<Isa>::rows);
 
     /// Where something stands in a list, or the list's length.
     template <std::size_t N>
@@ -120,59 +122,80 @@ struct GateStep {
     T* gates;
     std::size_t gate_ld;
 
+    /// What lane n's gates start from, from scalar `at` of the row on.
+    [[nodiscard]] CHARRNN_INLINE const T* start_of(std::size_t n, std::size_t at) const {
+        return start + (ids != nullptr ? ids[n] : n) * start_ld + at;
+    }
+
+    /// A panel's gates for some lanes, before the rule.
     template <std::size_t MR, class V>
     CHARRNN_INLINE void block(std::size_t m, std::size_t panel, FetchAhead& next) const {
         using S = GateShape<Cell>;
-        constexpr std::size_t vectors = S::vectors;
-        V acc[MR][vectors];
+        constexpr std::size_t fed = S::hidden_vectors;
+        const std::size_t at = panel * S::vectors * V::size;
+        T* const to = gates + m * gate_ld + at;
+        V acc[MR][std::max<std::size_t>(1, fed)];
         CHARRNN_UNROLL
         for (std::size_t i = 0; i < MR; ++i) {
-            const std::size_t n = m + i;
-            const T* from = start + (ids != nullptr ? ids[n] : n) * start_ld + panel * vectors * V::size;
+            const T* from = start_of(m + i, at);
             CHARRNN_UNROLL
-            for (std::size_t j = 0; j < vectors; ++j)
-                acc[i][j] = V::load(j % S::gates < Cell::input_blocks.size()
-                                        ? from + j * V::size
-                                        : bias + (panel * vectors + j) * V::size);
-        }
-        constexpr auto in_a_row = simd::in_a_row<static_cast<int>(vectors), V>();
-        T* const to = gates + m * gate_ld + panel * vectors * V::size;
-        simd::NextTile<vectors, T> soon{to + MR * gate_ld, gate_ld, m + MR < count ? (MR + 1) / 2 : 0};
-        const T* a = before + m * state_ld;
-        const T* b = wh.at(panel * S::hidden_vectors);
-        for (std::size_t k = 0; k < width;) {
-            next.fetch();
-            soon.fetch(in_a_row);
-            for (const std::size_t end = std::min(width, k + wh.stretch()); k < end;
-                 ++k, ++a, b += S::hidden_vectors * V::size) {
-                V bv[S::hidden_vectors];
-                CHARRNN_UNROLL
-                for (std::size_t j = 0; j < S::hidden_vectors; ++j) bv[j] = V::load(b + j * V::size);
-                CHARRNN_UNROLL
-                for (std::size_t i = 0; i < MR; ++i) {
-                    const V s = V::all(a[i * state_ld]);
-                    CHARRNN_UNROLL
-                    for (std::size_t j = 0; j < S::hidden_vectors; ++j)
-                        acc[i][S::hidden_stripes(j)] = fma(s, bv[j], acc[i][S::hidden_stripes(j)]);
-                }
+            for (std::size_t j = 0; j < S::vectors; ++j) {
+                const V x = V::load(j % S::gates < Cell::input_blocks.size() ? from + j * V::size
+                                                                             : bias + at + j * V::size);
+                const std::size_t which = S::hidden_stripes.before(j);
+                if (fed > 0 && S::hidden_stripes.before(j + 1) > which)
+                    acc[i][which] = x;
+                else
+                    x.store(to + i * gate_ld + j * V::size);
             }
         }
-        simd::store_tile(acc, to, gate_ld, in_a_row);
+        const std::size_t left = count - m - MR;
+        if (ids != nullptr && left > 0) {  // the next tile's rows of a table, which stand anywhere
+            CHARRNN_UNROLL
+            for (std::size_t i = 0; i < MR; ++i)
+                simd::fetch_vectors<S::vectors, V>(start_of(m + MR + std::min(i, left - 1), at));
+        }
+        if constexpr (fed > 0) {
+            simd::Offsets<fed> place{};
+            for (std::size_t j = 0; j < fed; ++j) place.at[j] = S::hidden_stripes(j) * V::size;
+            simd::NextTile<fed, T> soon{to + MR * gate_ld, gate_ld, left > 0 ? (MR + 1) / 2 : 0};
+            const T* a = before + m * state_ld;
+            const T* b = wh.at(panel * fed);
+            for (std::size_t k = 0; k < width;) {
+                next.fetch();
+                soon.fetch(place);
+                const std::size_t depth = std::min(wh.stretch(), width - k);
+                simd::tile(depth, a + k, state_ld, 1, b + k * fed * V::size, fed * V::size, acc);
+                k += depth;
+            }
+            simd::store_tile(acc, to, gate_ld, place);
+        }
     }
 
-    /// The cell's rule on one row of a block of units, of which `load` gives the pre-activations.
+    /// A vector of a lane's units: where it stands in the arrays of the step.
+    struct Unit {
+        const T* before;
+        T* after;
+        T* gates;
+        std::size_t part;  // from one part of the state to the next
+    };
+    [[nodiscard]] CHARRNN_INLINE Unit place_of(std::size_t n, std::size_t unit) const {
+        return {before + n * state_ld + unit, after + n * state_ld + unit,
+                gates + n * gate_ld + unit * GateShape<Cell>::gates, padded};
+    }
+    /// The cell's rule there; `load` gives the pre-activations.
     template <class V, class Load>
-    CHARRNN_INLINE void rule(std::size_t n, std::size_t unit, const Load& load) const {
+    CHARRNN_INLINE void rule(const Unit& at, const Load& load) const {
         using S = GateShape<Cell>;
         V g[S::gates];
         V s[S::parts];
         load(g);
         CHARRNN_UNROLL
-        for (std::size_t p = 0; p < S::parts; ++p) s[p] = V::load(before + n * state_ld + p * padded + unit);
+        for (std::size_t p = 0; p < S::parts; ++p) s[p] = V::load(at.before + p * at.part);
         cell.gate(g, s);
-        store_gates<Cell>(g, gates + n * gate_ld + unit * S::gates);
+        store_gates<Cell>(g, at.gates);
         CHARRNN_UNROLL
-        for (std::size_t p = 0; p < S::parts; ++p) s[p].store(after + n * state_ld + p * padded + unit);
+        for (std::size_t p = 0; p < S::parts; ++p) s[p].store(at.after + p * at.part);
     }
 
     template <class Isa>
@@ -181,6 +204,7 @@ struct GateStep {
         using S = GateShape<Cell>;
         constexpr std::size_t units = V::size * S::blocks;
         const std::size_t panels = padded / units;
+        const std::size_t row_step = state_ld, gate_step = gate_ld;  // in registers, whatever is stored
         for (std::size_t p = 0; p < panels; ++p) {
             FetchAhead next;
             wh.fetch_ahead(next, (p + 1) % panels * S::hidden_vectors, 0, width,
@@ -188,13 +212,19 @@ struct GateStep {
             simd::for_each_row_tile<S::template rows<Isa>>(
                 count, [&]<std::size_t MR>(std::size_t m)
                            __attribute__((always_inline)) { block<MR, V>(m, p, next); });
-            for (std::size_t n = 0; n < count; ++n)
-                for (std::size_t u = p * units; u < (p + 1) * units; u += V::size)
+            Unit row = place_of(0, p * units);
+            for (std::size_t n = 0; n < count; ++n) {
+                CHARRNN_UNROLL
+                for (std::size_t u = 0; u < S::blocks; ++u) {
+                    const Unit unit{row.before + u * V::size, row.after + u * V::size,
+                                    row.gates + u * S::gates * V::size, row.part};
                     rule<V>(
-                        n, u,
-                        [&](V(&g)[S::gates]) __attribute__((always_inline)) {  // still in the nearest cache
-                            load_gates<Cell>(g, gates + n * gate_ld + u * S::gates);
+                        unit, [&](V(&g)[S::gates]) __attribute__((always_inline)) {
+                            load_gates<Cell>(g, unit.gates);  // still in the nearest cache
                         });
+                }
+                row.before += row_step, row.after += row_step, row.gates += gate_step;
+            }
         }
     }
 };

@@ -38,7 +38,7 @@ struct GateStepOnTiles {
             const float* from =
                 step.start + (step.ids != nullptr ? step.ids[lane] : lane) * step.start_ld + at;
             step.template rule<V>(
-                lane, unit, [&](V(&g)[S::gates]) __attribute__((always_inline)) {
+                step.place_of(lane, unit), [&](V(&g)[S::gates]) __attribute__((always_inline)) {
                     CHARRNN_UNROLL
                     for (std::size_t j = 0; j < S::gates; ++j) {
                         const std::size_t v = S::place(j);
