@@ -249,10 +249,20 @@ TEST_CASE_TEMPLATE("matmul: columns in another order, and the transpose that und
 }
 
 TEST_CASE_TEMPLATE("matmul: meets some vectors of A's rows and makes some of C's", T, float, double) {
-    constexpr std::size_t m = 7, n = 21, k = 19, blocks = 9;
+    constexpr std::size_t n = 21, k = 19, blocks = 9;
+    struct Case {
+        std::size_t m;
+        Stripes stripes;
+    };
+    std::vector<Case> cases;
+    for (const Stripes& stripes : {Stripes{0, 3, 4}, {1, 3, 4}, {1, 1, 3}, {0, 2, 3}, {0, 2, 2}})
+        for (const std::size_t m : {1U, 7U}) cases.push_back({m, stripes});
     for (const Simd level : test::levels())
-        for (const Stripes& stripes : {Stripes{0, 3, 4}, {1, 3, 4}, {1, 1, 3}, {0, 2, 3}, {0, 2, 2}}) {
+        for (const Case& which : cases) {
+            const std::size_t m = which.m;
+            const Stripes stripes = which.stripes;
             CAPTURE(name(level));
+            CAPTURE(m);
             CAPTURE(stripes.first);
             CAPTURE(stripes.period);
             const std::size_t unit = simd::width(level) / sizeof(T), vectors = blocks * stripes.count;

@@ -48,9 +48,12 @@ struct MatmulKernel {
         return a.steps * tiles_of(a.count, simd::TileShape<Isa>::rows);
     }
 
-    template <std::size_t MR, std::size_t NV, class V>
-    CHARRNN_INLINE void block(std::size_t t, std::size_t m, std::size_t v, const simd::Offsets<NV>& to,
-                              const Inner& inner, FetchAhead& next) const {
+    /// A tile of `Panels` panels of `Width` vectors each.
+    template <std::size_t MR, std::size_t Width, std::size_t Panels, class V>
+    CHARRNN_INLINE void block(std::size_t t, std::size_t m, std::size_t v,
+                              const simd::Offsets<Width * Panels>& to, const Inner& inner,
+                              FetchAhead& next) const {
+        constexpr std::size_t NV = Width * Panels;
         V acc[MR][NV];
         T* out = c.data + t * c.step_size + m * c.ld;
         // One branch for all registers, not one each: compiled in half the time.
@@ -63,25 +66,28 @@ struct MatmulKernel {
         }
         simd::NextTile<NV, T> after{out + MR * c.ld, c.ld, m + MR < a.count ? (MR + 1) / 2 : 0};
         const T* from = a.data + t * a.step_size + m * a.ld + inner.from;
-        const T* rows = b->at(v) + inner.k.first * NV * V::size;
+        const T* rows = b->at(v) + inner.k.first * Width * V::size;
+        const simd::InPanels<Width, V> panels{Width * V::size * b->depth()};
         for (std::size_t left = inner.k.last - inner.k.first; left > 0;) {
             next.fetch();
             if (meanwhile != nullptr) meanwhile->fetch();
             after.fetch(to);
             const std::size_t depth = std::min(inner.stretch, left);
-            tile<MR, NV>(depth, from, a.ld, 1, rows, NV * V::size, acc);
+            tile<MR, NV>(depth, from, a.ld, 1, rows, Width * V::size, acc, panels);
             from += inner.step;
-            rows += depth * NV * V::size;
+            rows += depth * Width * V::size;
             left -= depth;
         }
         simd::store_tile(acc, out, c.ld, to);
     }
 
-    /// Rows `k` of the panel at vector v. Rows `after` are those of the first panel that come when all are done.
-    template <class Isa, std::size_t NV>
+    /// Rows `k` of the panels at vector v: more than one for one row only. Rows `after` are those of the first panel that come when
+    /// all are done.
+    template <class Isa, std::size_t Width, std::size_t Panels = 1>
     CHARRNN_INLINE void panel(std::size_t v, Range k, Range after) const {
         using V = typename Isa::template pack<T>;
-        constexpr std::size_t height = simd::TileShape<Isa>::rows;
+        constexpr std::size_t NV = Width * Panels;
+        constexpr std::size_t height = Panels > 1 ? 1 : simd::TileShape<Isa>::rows;
         FetchAhead next;
         const Inner in = inner(k);
         if (v + NV < b->vectors())
@@ -92,8 +98,9 @@ struct MatmulKernel {
         for (std::size_t j = 0; j < NV; ++j) to.at[j] = b->to(std::min(v + j, b->vectors() - 1));
         for (std::size_t t = 0; t < a.steps; ++t)
             simd::for_each_row_tile<height>(
-                a.count, [&]<std::size_t MR>(std::size_t m)
-                             __attribute__((always_inline)) { block<MR, NV, V>(t, m, v, to, in, next); });
+                a.count, [&]<std::size_t MR>(std::size_t m) __attribute__((always_inline)) {
+                    block<MR, Width, Panels, V>(t, m, v, to, in, next);
+                });
     }
 
     template <class Isa>
@@ -106,12 +113,19 @@ struct MatmulKernel {
             return Range{k0, depth - k0 < chunk + chunk / 2 ? depth : k0 + chunk};
         };
         Range k = chunk_from(0);
+        constexpr std::size_t together = simd::panels_of_one_row(most);
+        const bool one_row = a.steps * a.count == 1;
         if (meanwhile != nullptr)
-            meanwhile->spread(tiles_of(b->vectors(), most) * b->stops(tiles<Isa>(), depth));
+            meanwhile->spread(tiles_of(b->vectors(), one_row ? together * most : most) *
+                              b->stops(tiles<Isa>(), depth));
         for (;;) {
             const bool last = k.last == depth;
             const Range after = chunk_from(last ? 0 : k.last);
-            for (std::size_t v = 0; v < b->vectors(); v += most) {
+            std::size_t v = 0;
+            if (one_row)
+                for (; v + together * most <= b->vectors(); v += together * most)
+                    panel<Isa, most, together>(v, k, after);
+            for (; v < b->vectors(); v += most) {
                 if (b->vectors() - v >= most)
                     panel<Isa, most>(v, k, after);
                 else

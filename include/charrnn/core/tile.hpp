@@ -27,40 +27,50 @@ constexpr std::size_t tile_width(std::size_t left, std::size_t most) {
     return left >= most ? most : most - 1;
 }
 
+/// How many panels a tile of one row takes at once: as many sums as make a product and a sum wait for their inputs rather than
+/// for the sum before.
+constexpr std::size_t panels_of_one_row(std::size_t vectors) {
+    return vectors == 0 || vectors > 8 ? 1 : 8 / vectors;
+}
+
 /// Where the vectors of a tile's row stand, in scalars. Vectors of a tile that are not there stand where the last one
 /// does: what is loaded for them is of no account, and what is stored for them is overwritten, as the last are stored
 /// first.
 template <std::size_t NV>
 struct Offsets {
     std::size_t at[NV];  ///< of each vector
+    /// Of vector j.
+    CHARRNN_INLINE constexpr std::size_t operator()(std::size_t j) const { return at[j]; }
 };
 
-/// Side by side; so many are there.
-template <std::size_t NV, class V>
-CHARRNN_INLINE constexpr Offsets<NV> in_a_row(std::size_t there = NV) {
-    Offsets<NV> offsets{};
-    for (std::size_t j = 0; j < NV; ++j) offsets.at[j] = (j < there ? j : there - 1) * V::size;
-    return offsets;
-}
+/// Where vector j of some panels of `Width` vectors each stands, in scalars; each panel begins `step` scalars after the one before.
+template <std::size_t Width, class V>
+struct InPanels {
+    std::size_t step;  ///< from a panel to the next
+    /// Of vector j.
+    CHARRNN_INLINE constexpr std::size_t operator()(std::size_t j) const {
+        return j / Width * step + j % Width * V::size;
+    }
+};
 
-/// One k of tile: acc[i][j] += a[i * row_step] * b[columns.at[j]].
-template <std::size_t MR, std::size_t NV, class V, class T>
+/// One k of tile: acc[i][j] += a[i * row_step] * b[columns(j)].
+template <std::size_t MR, std::size_t NV, class V, class T, class Columns>
 CHARRNN_INLINE void tile_step(const T* a, std::size_t row_step, const T* b, V (&acc)[MR][NV],
-                              const Offsets<NV>& columns) {
+                              const Columns& columns) {
     if constexpr (NV > MR) {  // fewer registers: a vector of B at a time
         V s[MR];
         CHARRNN_UNROLL
         for (std::size_t i = 0; i < MR; ++i) s[i] = V::repeat(a + i * row_step);
         CHARRNN_UNROLL
         for (std::size_t j = 0; j < NV; ++j) {
-            const V bv = V::load(b + columns.at[j]);
+            const V bv = V::load(b + columns(j));
             CHARRNN_UNROLL
             for (std::size_t i = 0; i < MR; ++i) acc[i][j] = fma(s[i], bv, acc[i][j]);
         }
     } else {
         V bv[NV];
         CHARRNN_UNROLL
-        for (std::size_t j = 0; j < NV; ++j) bv[j] = V::load(b + columns.at[j]);
+        for (std::size_t j = 0; j < NV; ++j) bv[j] = V::load(b + columns(j));
         CHARRNN_UNROLL
         for (std::size_t i = 0; i < MR; ++i) {
             const V s = V::all(a[i * row_step]);
@@ -70,13 +80,12 @@ CHARRNN_INLINE void tile_step(const T* a, std::size_t row_step, const T* b, V (&
     }
 }
 
-/// acc[i][j] += sum over k of a[i * row_step + k * depth_step] * b[k * b_step + columns.at[j]], k ascending.
+/// acc[i][j] += sum over k of a[i * row_step + k * depth_step] * b[k * b_step + columns(j)], k ascending.
 /// Every element is summed in the same order whatever the tile's height, so a product does not depend on how
 /// its rows are grouped.
-template <std::size_t MR, std::size_t NV, class V, class T>
+template <std::size_t MR, std::size_t NV, class V, class T, class Columns = InPanels<NV, V>>
 CHARRNN_INLINE void tile(std::size_t depth, const T* a, std::size_t row_step, std::size_t depth_step,
-                         const T* b, std::size_t b_step, V (&acc)[MR][NV],
-                         const Offsets<NV>& columns = in_a_row<NV, V>()) {
+                         const T* b, std::size_t b_step, V (&acc)[MR][NV], const Columns& columns = {0}) {
     // Counting and stepping are instructions, too, and where others use the same core they count as much as products.
     CHARRNN_UNROLL_BY_4
     for (std::size_t k = 0; k < depth; ++k) {

@@ -127,11 +127,12 @@ struct GateStep {
         return start + (ids != nullptr ? ids[n] : n) * start_ld + at;
     }
 
-    /// A panel's gates for some lanes, before the rule.
-    template <std::size_t MR, class V>
+    /// The gates of some panels for some lanes, before the rule.
+    template <std::size_t MR, std::size_t Panels, class V>
     CHARRNN_INLINE void block(std::size_t m, std::size_t panel, FetchAhead& next) const {
         using S = GateShape<Cell>;
-        constexpr std::size_t fed = S::hidden_vectors;
+        constexpr std::size_t width_of_b = S::hidden_vectors * V::size;
+        constexpr std::size_t fed = Panels * S::hidden_vectors, vectors = Panels * S::vectors;
         const std::size_t at = panel * S::vectors * V::size;
         T* const to = gates + m * gate_ld + at;
         V acc[MR][std::max<std::size_t>(1, fed)];
@@ -139,7 +140,7 @@ struct GateStep {
         for (std::size_t i = 0; i < MR; ++i) {
             const T* from = start_of(m + i, at);
             CHARRNN_UNROLL
-            for (std::size_t j = 0; j < S::vectors; ++j) {
+            for (std::size_t j = 0; j < vectors; ++j) {
                 const V x = V::load(j % S::gates < Cell::input_blocks.size() ? from + j * V::size
                                                                              : bias + at + j * V::size);
                 const std::size_t which = S::hidden_stripes.before(j);
@@ -153,19 +154,20 @@ struct GateStep {
         if (ids != nullptr && left > 0) {  // the next tile's rows of a table, which stand anywhere
             CHARRNN_UNROLL
             for (std::size_t i = 0; i < MR; ++i)
-                simd::fetch_vectors<S::vectors, V>(start_of(m + MR + std::min(i, left - 1), at));
+                simd::fetch_vectors<vectors, V>(start_of(m + MR + std::min(i, left - 1), at));
         }
         if constexpr (fed > 0) {
             simd::Offsets<fed> place{};
             for (std::size_t j = 0; j < fed; ++j) place.at[j] = S::hidden_stripes(j) * V::size;
             simd::NextTile<fed, T> soon{to + MR * gate_ld, gate_ld, left > 0 ? (MR + 1) / 2 : 0};
             const T* a = before + m * state_ld;
-            const T* b = wh.at(panel * fed);
+            const T* b = wh.at(panel * S::hidden_vectors);
+            const simd::InPanels<S::hidden_vectors, V> panels{width_of_b * width};
             for (std::size_t k = 0; k < width;) {
                 next.fetch();
                 soon.fetch(place);
                 const std::size_t depth = std::min(wh.stretch(), width - k);
-                simd::tile(depth, a + k, state_ld, 1, b + k * fed * V::size, fed * V::size, acc);
+                simd::tile(depth, a + k, state_ld, 1, b + k * width_of_b, width_of_b, acc, panels);
                 k += depth;
             }
             simd::store_tile(acc, to, gate_ld, place);
@@ -198,33 +200,46 @@ struct GateStep {
         for (std::size_t p = 0; p < S::parts; ++p) s[p].store(at.after + p * at.part);
     }
 
+    /// The cell's rule for all lanes on the units of a panel, whose gates are still in the nearest cache.
+    template <class V>
+    CHARRNN_INLINE void rules(std::size_t panel) const {
+        using S = GateShape<Cell>;
+        const std::size_t row_step = state_ld, gate_step = gate_ld;  // in registers, whatever is stored
+        Unit row = place_of(0, panel * S::blocks * V::size);
+        for (std::size_t n = 0; n < count; ++n) {
+            CHARRNN_UNROLL
+            for (std::size_t u = 0; u < S::blocks; ++u) {
+                const Unit unit{row.before + u * V::size, row.after + u * V::size,
+                                row.gates + u * S::gates * V::size, row.part};
+                rule<V>(
+                    unit, [&](V(&g)[S::gates])
+                              __attribute__((always_inline)) { load_gates<Cell>(g, unit.gates); });
+            }
+            row.before += row_step, row.after += row_step, row.gates += gate_step;
+        }
+    }
+
     template <class Isa>
     CHARRNN_INLINE void operator()(Isa) const {
         using V = typename Isa::template pack<T>;
         using S = GateShape<Cell>;
         constexpr std::size_t units = V::size * S::blocks;
         const std::size_t panels = padded / units;
-        const std::size_t row_step = state_ld, gate_step = gate_ld;  // in registers, whatever is stored
-        for (std::size_t p = 0; p < panels; ++p) {
+        constexpr std::size_t together = simd::panels_of_one_row(S::hidden_vectors);
+        for (std::size_t p = 0, done = 0; p < panels; p = done) {
             FetchAhead next;
-            wh.fetch_ahead(next, (p + 1) % panels * S::hidden_vectors, 0, width,
-                           tiles_of(count, S::template rows<Isa>));
-            simd::for_each_row_tile<S::template rows<Isa>>(
-                count, [&]<std::size_t MR>(std::size_t m)
-                           __attribute__((always_inline)) { block<MR, V>(m, p, next); });
-            Unit row = place_of(0, p * units);
-            for (std::size_t n = 0; n < count; ++n) {
-                CHARRNN_UNROLL
-                for (std::size_t u = 0; u < S::blocks; ++u) {
-                    const Unit unit{row.before + u * V::size, row.after + u * V::size,
-                                    row.gates + u * S::gates * V::size, row.part};
-                    rule<V>(
-                        unit, [&](V(&g)[S::gates]) __attribute__((always_inline)) {
-                            load_gates<Cell>(g, unit.gates);  // still in the nearest cache
-                        });
-                }
-                row.before += row_step, row.after += row_step, row.gates += gate_step;
+            if (count == 1 && p + together <= panels) {
+                block<1, together, V>(0, p, next);
+                done = p + together;
+            } else {
+                done = p + 1;
+                wh.fetch_ahead(next, done % panels * S::hidden_vectors, 0, width,
+                               tiles_of(count, S::template rows<Isa>));
+                simd::for_each_row_tile<S::template rows<Isa>>(
+                    count, [&]<std::size_t MR>(std::size_t m)
+                               __attribute__((always_inline)) { block<MR, 1, V>(m, p, next); });
             }
+            for (std::size_t panel = p; panel < done; ++panel) rules<V>(panel);
         }
     }
 };
