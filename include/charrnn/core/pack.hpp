@@ -17,6 +17,7 @@
 #define CHARRNN_INLINE [[gnu::always_inline]] inline
 #if defined(CHARRNN_UNROLL)
 // Defined as nothing, the loops stay loops: compiled sooner, for a build that is not to be fast.
+/// Before a loop of any length: four of its rounds become one.
 #define CHARRNN_UNROLL_BY_4
 #elif defined(__clang__)
 #define CHARRNN_UNROLL _Pragma("clang loop unroll(full)")
@@ -24,7 +25,6 @@
 #else
 /// Before a loop of fixed, small length over registers.
 #define CHARRNN_UNROLL _Pragma("GCC unroll 16")
-/// Before a loop of any length: four of its rounds become one.
 #define CHARRNN_UNROLL_BY_4 _Pragma("GCC unroll 4")
 #endif
 
