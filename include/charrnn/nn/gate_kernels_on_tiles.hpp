@@ -35,8 +35,7 @@ struct GateStepOnTiles {
         for (std::size_t unit = block * V::size; unit < (block + blocks) * V::size; unit += V::size) {
             amx::stay_awake();
             const std::size_t at = unit * S::gates;
-            const float* from =
-                step.start + (step.ids != nullptr ? step.ids[lane] : lane) * step.start_ld + at;
+            const float* from = step.start_of(lane, at);
             step.template rule<V>(
                 step.place_of(lane, unit), [&](V(&g)[S::gates]) __attribute__((always_inline)) {
                     CHARRNN_UNROLL
