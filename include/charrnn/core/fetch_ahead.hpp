@@ -18,9 +18,6 @@ class FetchAhead {
     static constexpr std::size_t line = 64;  // bytes
 
   public:
-    /// Steps of a tile's inner extent between two calls of fetch.
-    static constexpr std::size_t stretch = 32;
-
     /// All rows of a matrix too.
     template <class T>
     void add(View<T> v) {

@@ -44,63 +44,81 @@ struct MatmulKernel {
     }
     /// How many tiles cover the rows.
     template <class Isa>
-    [[nodiscard]] std::size_t tiles() const {
+    [[nodiscard]] std::size_t tiles_in_all() const {
         return a.steps * tiles_of(a.count, simd::TileShape<Isa>::rows);
     }
 
-    /// A tile of `Panels` panels of `Width` vectors each.
-    template <std::size_t MR, std::size_t Width, std::size_t Panels, class V>
-    CHARRNN_INLINE void block(std::size_t t, std::size_t m, std::size_t v,
+    /// What sums begin with: rows `ld` apart, or one row for all.
+    template <std::size_t NV>
+    struct Start {
+        const T* row;
+        std::size_t ld;
+        simd::Offsets<NV> at;
+    };
+    /// Of block t, from its first row on.
+    template <std::size_t NV>
+    [[nodiscard]] CHARRNN_INLINE Start<NV> start(std::size_t t, const simd::Offsets<NV>& to,
+                                                 const Inner& inner) const {
+        static constexpr T zeros[64 / sizeof(T)] = {};
+        if (accumulate || inner.k.first > 0) return {c.data + t * c.step_size, c.ld, to};
+        if (bias != nullptr) return {bias, 0, to};
+        return {zeros, 0, {}};
+    }
+
+    /// `count` tiles of `Panels` panels of `Width` vectors each, from row m of block t on.
+    template <class Isa, std::size_t MR, std::size_t Width, std::size_t Panels>
+    CHARRNN_INLINE void tiles(std::size_t t, std::size_t m, std::size_t count, std::size_t v,
                               const simd::Offsets<Width * Panels>& to, const Inner& inner,
                               FetchAhead& next) const {
+        using V = typename Isa::template pack<T>;
         constexpr std::size_t NV = Width * Panels;
-        V acc[MR][NV];
+        const Start<NV> begin = start<NV>(t, to, inner);
+        const T* sums = begin.row + m * begin.ld;
         T* out = c.data + t * c.step_size + m * c.ld;
-        // One branch for all registers, not one each: compiled in half the time.
-        if (accumulate || inner.k.first > 0) {
-            simd::load_tile(acc, out, c.ld, to);
-        } else if (bias != nullptr) {
-            simd::load_tile(acc, bias, 0, to);
-        } else {
-            simd::clear_tile(acc);
-        }
-        simd::NextTile<NV, T> after{out + MR * c.ld, c.ld, m + MR < a.count ? (MR + 1) / 2 : 0};
-        const T* from = a.data + t * a.step_size + m * a.ld + inner.from;
-        const T* rows = b->at(v) + inner.k.first * Width * V::size;
+        const T* left = a.data + t * a.step_size + m * a.ld + inner.from;
+        const T* const right = b->at(v) + inner.k.first * Width * V::size;
         const simd::InPanels<Width, V> panels{Width * V::size * b->depth()};
-        for (std::size_t left = inner.k.last - inner.k.first; left > 0;) {
-            next.fetch();
-            if (meanwhile != nullptr) meanwhile->fetch();
-            after.fetch(to);
-            const std::size_t depth = std::min(inner.stretch, left);
-            tile<MR, NV>(depth, from, a.ld, 1, rows, Width * V::size, acc, panels);
-            from += inner.step;
-            rows += depth * Width * V::size;
-            left -= depth;
+        const T* const end = out + (a.count - m) * c.ld;
+        for (; count > 0; --count, sums += MR * begin.ld, out += MR * c.ld, left += MR * a.ld) {
+            V acc[MR][NV];
+            simd::load_tile(acc, sums, begin.ld, begin.at);
+            simd::NextTile<Isa, MR, NV, T> after(out + MR * c.ld, c.ld, end);
+            const T* from = left;
+            const T* rows = right;
+            for (std::size_t k = inner.k.last - inner.k.first; k > 0;) {
+                next.fetch();
+                if (meanwhile != nullptr) meanwhile->fetch();
+                after.fetch(to);
+                const std::size_t depth = std::min(inner.stretch, k);
+                tile(depth, from, a.ld, 1, rows, Width * V::size, acc, panels);
+                from += inner.step;
+                rows += depth * Width * V::size;
+                k -= depth;
+            }
+            simd::store_tile(acc, out, c.ld, to);
         }
-        simd::store_tile(acc, out, c.ld, to);
     }
 
     /// Rows `k` of the panels at vector v: more than one for one row only. Rows `after` are those of the first panel that come when
     /// all are done.
     template <class Isa, std::size_t Width, std::size_t Panels = 1>
     CHARRNN_INLINE void panel(std::size_t v, Range k, Range after) const {
-        using V = typename Isa::template pack<T>;
         constexpr std::size_t NV = Width * Panels;
         constexpr std::size_t height = Panels > 1 ? 1 : simd::TileShape<Isa>::rows;
         FetchAhead next;
         const Inner in = inner(k);
         if (v + NV < b->vectors())
-            b->fetch_ahead(next, v + NV, k.first, k.last, tiles<Isa>());
+            b->fetch_ahead(next, v + NV, k.first, k.last, tiles_in_all<Isa>());
         else
-            b->fetch_ahead(next, 0, after.first, after.last, tiles<Isa>());
+            b->fetch_ahead(next, 0, after.first, after.last, tiles_in_all<Isa>());
         simd::Offsets<NV> to;
         for (std::size_t j = 0; j < NV; ++j) to.at[j] = b->to(std::min(v + j, b->vectors() - 1));
         for (std::size_t t = 0; t < a.steps; ++t)
-            simd::for_each_row_tile<height>(
-                a.count, [&]<std::size_t MR>(std::size_t m) __attribute__((always_inline)) {
-                    block<MR, Width, Panels, V>(t, m, v, to, in, next);
-                });
+            simd::for_each_height<height>(
+                a.count, [&]<std::size_t MR>(std::size_t m, std::size_t count)
+                             __attribute__((always_inline)) {
+                                 tiles<Isa, MR, Width, Panels>(t, m, count, v, to, in, next);
+                             });
     }
 
     template <class Isa>
@@ -117,7 +135,7 @@ struct MatmulKernel {
         const bool one_row = a.steps * a.count == 1;
         if (meanwhile != nullptr)
             meanwhile->spread(tiles_of(b->vectors(), one_row ? together * most : most) *
-                              b->stops(tiles<Isa>(), depth));
+                              b->stops(tiles_in_all<Isa>(), depth));
         for (;;) {
             const bool last = k.last == depth;
             const Range after = chunk_from(last ? 0 : k.last);

@@ -176,7 +176,7 @@ class PackedMatrix {
     [[nodiscard]] const std::vector<ColumnRun>& columns() const { return columns_; }
     /// So many of its rows a tile takes before it stops to fetch something: they meet scalars of A side by side.
     [[nodiscard]] std::size_t stretch() const {
-        return from_.all() ? detail::FetchAhead::stretch : from_.count * unit_;
+        return from_.all() ? matmul_stretch(level_) : from_.count * unit_;
     }
     /// How many scalars of A lie between those of two stretches.
     [[nodiscard]] std::size_t gap() const { return (from_.period - from_.count) * unit_; }

@@ -19,6 +19,8 @@ struct TileShape {
     static constexpr std::size_t rows = 6;
 #endif
     static constexpr std::size_t vectors = Isa::registers >= 32 ? 4 : 2;  ///< vectors in a row of a tile
+    /// So many rows of B a tile takes before it stops to fetch something: some 400 cycles.
+    static constexpr std::size_t stretch = Isa::registers >= 32 ? 32 : 64;
 };
 
 /// How many vectors wide the tile is for `left` of them: as many as the registers hold, or one less where there are
@@ -130,20 +132,26 @@ template <std::size_t N, class V, class T>
 CHARRNN_INLINE void fetch_vectors(const T* from) {
     for (std::size_t at = 0; at < N * V::size; at += 64 / sizeof(T)) __builtin_prefetch(from + at, 0, 3);
 }
-/// The rows of a tile of C that comes next, fetched two at a time while the one before it is at work: all at once, they would
+/// The rows of a tile of C that comes next, fetched some at a time while the one before it is at work: all at once, they would
 /// be in the way of what that waits for, as they may come from afar.
-template <std::size_t NV, class T>
+template <class Isa, std::size_t MR, std::size_t NV, class T>
 struct NextTile {
+    /// So many rows a time.
+    static constexpr std::size_t at_once = Isa::registers >= 32 ? 2 : 3;
     const T* row;       ///< the first that is not fetched yet
     std::size_t ld;     ///< from one row to the next
-    std::size_t pairs;  ///< how many times two rows are left
+    std::size_t times;  ///< how many times some are left
 
-    /// Fetch the next two.
+    /// The tile that begins with `row_`, where that stands before `end`.
+    CHARRNN_INLINE NextTile(const T* row_, std::size_t ld_, const T* end)
+        : row(row_), ld(ld_), times(row_ < end ? (MR + at_once - 1) / at_once : 0) {}
+
+    /// Fetch the next ones.
     CHARRNN_INLINE void fetch(const Offsets<NV>& offsets) {
-        if (pairs == 0) return;
-        fetch_rows<2>(row, ld, offsets);
-        row += 2 * ld;
-        --pairs;
+        if (times == 0) return;
+        fetch_rows<at_once>(row, ld, offsets);
+        row += at_once * ld;
+        --times;
     }
 };
 /// the vector of row i at offset j = acc[i][j], the last j first
@@ -156,40 +164,38 @@ CHARRNN_INLINE void store_tile(const V (&acc)[MR][NV], T* to, std::size_t ld, co
     }
 }
 
-/// Call the operator() of f with the tile's height as template argument and its first row, for tiles of nearly
-/// equal height, at most Max, that cover n rows.
+/// Call the operator() of f with the height of tiles as template argument, their first row and how many follow each other, so
+/// that tiles of nearly equal height, at most Max, cover n rows. Two calls at most: what tiles share is made ready once.
 template <std::size_t Max, class F>
-CHARRNN_INLINE void for_each_row_tile(std::size_t n, const F& f) {
+CHARRNN_INLINE void for_each_height(std::size_t n, const F& f) {
     if (n == 0) return;
     const std::size_t tiles = (n + Max - 1) / Max;
-    const std::size_t low = n / tiles;
     const std::size_t higher = n % tiles;  // so many tiles are one row higher
-    std::size_t first = 0;
-    for (std::size_t i = 0; i < tiles; ++i) {
-        const std::size_t height = low + (i < higher ? 1 : 0);
+    std::size_t first = 0, height = n / tiles + 1, count = higher;
+    for (int i = 0; i < 2; ++i, first += height * count, --height, count = tiles - higher) {
+        if (count == 0) continue;
         switch (height) {
             case 1:
-                f.template operator()<1>(first);
+                f.template operator()<1>(first, count);
                 break;
             case 2:
-                if constexpr (Max >= 2) f.template operator()<2>(first);
+                if constexpr (Max >= 2) f.template operator()<2>(first, count);
                 break;
             case 3:
-                if constexpr (Max >= 3) f.template operator()<3>(first);
+                if constexpr (Max >= 3) f.template operator()<3>(first, count);
                 break;
             case 4:
-                if constexpr (Max >= 4) f.template operator()<4>(first);
+                if constexpr (Max >= 4) f.template operator()<4>(first, count);
                 break;
             case 5:
-                if constexpr (Max >= 5) f.template operator()<5>(first);
+                if constexpr (Max >= 5) f.template operator()<5>(first, count);
                 break;
             case 6:
-                if constexpr (Max >= 6) f.template operator()<6>(first);
+                if constexpr (Max >= 6) f.template operator()<6>(first, count);
                 break;
             default:
                 break;
         }
-        first += height;
     }
 }
 
@@ -199,5 +205,10 @@ namespace charrnn {
 
 /// How many vectors make a panel for matmul and matmul_outer: a tile's row.
 constexpr std::size_t matmul_panel(Simd level) { return level >= Simd::avx512 ? 4 : 2; }
+/// So many rows of B a tile takes before it stops to fetch something.
+constexpr std::size_t matmul_stretch(Simd level) {
+    return level >= Simd::avx512 ? simd::TileShape<simd::Avx512>::stretch
+                                 : simd::TileShape<simd::Avx2>::stretch;
+}
 
 }  // namespace charrnn

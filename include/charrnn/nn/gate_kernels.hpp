@@ -128,8 +128,9 @@ struct GateStep {
     }
 
     /// The gates of some panels for some lanes, before the rule.
-    template <std::size_t MR, std::size_t Panels, class V>
+    template <std::size_t MR, std::size_t Panels, class Isa>
     CHARRNN_INLINE void block(std::size_t m, std::size_t panel, FetchAhead& next) const {
+        using V = typename Isa::template pack<T>;
         using S = GateShape<Cell>;
         constexpr std::size_t width_of_b = S::hidden_vectors * V::size;
         constexpr std::size_t fed = Panels * S::hidden_vectors, vectors = Panels * S::vectors;
@@ -159,7 +160,7 @@ struct GateStep {
         if constexpr (fed > 0) {
             simd::Offsets<fed> place{};
             for (std::size_t j = 0; j < fed; ++j) place.at[j] = S::hidden_stripes(j) * V::size;
-            simd::NextTile<fed, T> soon{to + MR * gate_ld, gate_ld, left > 0 ? (MR + 1) / 2 : 0};
+            simd::NextTile<Isa, MR, fed, T> soon(to + MR * gate_ld, gate_ld, gates + count * gate_ld);
             const T* a = before + m * state_ld;
             const T* b = wh.at(panel * S::hidden_vectors);
             const simd::InPanels<S::hidden_vectors, V> panels{width_of_b * width};
@@ -173,6 +174,19 @@ struct GateStep {
             simd::store_tile(acc, to, gate_ld, place);
         }
     }
+
+    /// The same as a function of its own, as in OuterKernel.
+    template <std::size_t MR, std::size_t Panels>
+    struct Block {
+        const GateStep& step;
+        std::size_t m, panel;
+        FetchAhead& next;
+
+        template <class Isa>
+        CHARRNN_INLINE void operator()(Isa) const {
+            step.template block<MR, Panels, Isa>(m, panel, next);
+        }
+    };
 
     /// A vector of a lane's units: where it stands in the arrays of the step.
     struct Unit {
@@ -229,15 +243,18 @@ struct GateStep {
         for (std::size_t p = 0, done = 0; p < panels; p = done) {
             FetchAhead next;
             if (count == 1 && p + together <= panels) {
-                block<1, together, V>(0, p, next);
+                simd::call<Isa>(Block<1, together>{*this, 0, p, next});
                 done = p + together;
             } else {
                 done = p + 1;
                 wh.fetch_ahead(next, done % panels * S::hidden_vectors, 0, width,
                                tiles_of(count, S::template rows<Isa>));
-                simd::for_each_row_tile<S::template rows<Isa>>(
-                    count, [&]<std::size_t MR>(std::size_t m)
-                               __attribute__((always_inline)) { block<MR, 1, V>(m, p, next); });
+                simd::for_each_height<S::template rows<Isa>>(
+                    count, [&]<std::size_t MR>(std::size_t m, std::size_t tiles)
+                               __attribute__((always_inline)) {
+                                   for (std::size_t i = 0; i < tiles; ++i)
+                                       simd::call<Isa>(Block<MR, 1>{*this, m + i * MR, p, next});
+                               });
             }
             for (std::size_t panel = p; panel < done; ++panel) rules<V>(panel);
         }
