@@ -55,7 +55,7 @@ struct MatmulKernel {
         std::size_t ld;
         simd::Offsets<NV> at;
     };
-    /// Of block t, from its first row on.
+    /// What those of block t begin with, from its first row on.
     template <std::size_t NV>
     [[nodiscard]] CHARRNN_INLINE Start<NV> start(std::size_t t, const simd::Offsets<NV>& to,
                                                  const Inner& inner) const {

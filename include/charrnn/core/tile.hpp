@@ -19,8 +19,6 @@ struct TileShape {
     static constexpr std::size_t rows = 6;
 #endif
     static constexpr std::size_t vectors = Isa::registers >= 32 ? 4 : 2;  ///< vectors in a row of a tile
-    /// So many rows of B a tile takes before it stops to fetch something: some 400 cycles.
-    static constexpr std::size_t stretch = Isa::registers >= 32 ? 32 : 64;
 };
 
 /// How many vectors wide the tile is for `left` of them: as many as the registers hold, or one less where there are
@@ -136,7 +134,7 @@ CHARRNN_INLINE void fetch_vectors(const T* from) {
 /// be in the way of what that waits for, as they may come from afar.
 template <class Isa, std::size_t MR, std::size_t NV, class T>
 struct NextTile {
-    /// So many rows a time.
+    /// So many rows at a time: with AVX2, so that two stops do for a whole tile.
     static constexpr std::size_t at_once = Isa::registers >= 32 ? 2 : 3;
     const T* row;       ///< the first that is not fetched yet
     std::size_t ld;     ///< from one row to the next
@@ -205,10 +203,7 @@ namespace charrnn {
 
 /// How many vectors make a panel for matmul and matmul_outer: a tile's row.
 constexpr std::size_t matmul_panel(Simd level) { return level >= Simd::avx512 ? 4 : 2; }
-/// So many rows of B a tile takes before it stops to fetch something.
-constexpr std::size_t matmul_stretch(Simd level) {
-    return level >= Simd::avx512 ? simd::TileShape<simd::Avx512>::stretch
-                                 : simd::TileShape<simd::Avx2>::stretch;
-}
+/// So many rows of B a tile takes before it stops to fetch something: some 400 cycles.
+constexpr std::size_t matmul_stretch(Simd level) { return level >= Simd::avx512 ? 32 : 64; }
 
 }  // namespace charrnn
