@@ -167,7 +167,8 @@ struct Reading {
 }  // namespace detail
 
 /// Bytes a second at which one thread reads a buffer of this size over and over: what a program whose weights have
-/// that size, and are all read for each character, is bound by. The best of some stretches.
+/// that size, and are all read for each character, is bound by; on several threads each reads its part of them. The best of
+/// some stretches.
 inline double read_bytes_per_second(std::size_t bytes) {
     const std::size_t count = (bytes / sizeof(float) + 127) / 128 * 128;
     Buffer<float> buffer(count);

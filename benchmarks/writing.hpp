@@ -23,7 +23,9 @@ class Writing {
           streams_(streams),
           alphabet_(Alphabet::from_symbols(symbols(setting.vocabulary))),
           model_(char_rnn<float>(setting.cell, setting.vocabulary, setting.hidden, setting.layers)) {
-        if (streams == 1) sampler_.emplace(model_, alphabet_);
+        set_threads(options_, setting.threads);
+        if (streams == 1) sampler_.emplace(model_, alphabet_, options_);
+        options_.prompt = "A";
     }
 
     /// Write so many characters in each stream.
@@ -31,7 +33,7 @@ class Writing {
         if (sampler_)
             for (std::size_t i = 0; i < characters; ++i) last_ = sampler_->next_id();
         else
-            last_ = sample_streams(model_, alphabet_, characters, streams_, {.prompt = "A"}).size();
+            last_ = sample_streams(model_, alphabet_, characters, streams_, options_).size();
     }
 
     /// Characters in a call, of all streams.
@@ -49,6 +51,10 @@ class Writing {
     [[nodiscard]] std::size_t parameters() const { return count_parameters(model_); }
 
   private:
+    /// turns/run compiles this with versions of the library that wrote on one thread only, too.
+    static void set_threads(auto& options, std::size_t threads) {
+        if constexpr (requires { options.threads; }) options.threads = threads;
+    }
     static std::u32string symbols(std::size_t count) {
         std::u32string all;
         for (std::size_t i = 0; i < count; ++i) all += static_cast<char32_t>(U' ' + i);
@@ -59,6 +65,7 @@ class Writing {
     std::size_t streams_;
     Alphabet alphabet_;
     Model<float> model_;
+    SampleOptions options_;
     std::optional<Sampler<float>> sampler_;
     volatile std::size_t last_ = 0;
 };

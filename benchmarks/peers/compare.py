@@ -140,17 +140,7 @@ def compare_layer(setting, arguments):
 def compare(setting, arguments, seconds):
     ours, theirs, tried = [], [], {}
     threads = sorted({1, min(2, os.cpu_count() or 1)} | set(arguments.threads))
-    if "streams" in setting:  # a stream is one thread's work
-        ours.append(Side("charrnn", [arguments.ours], dict(setting, threads=1)))
-        for count in threads:
-            best, times = best_of_pytorch(setting, count, seconds / 4)
-            theirs.append(best)
-            tried.update(times)
-        ours *= len(threads)
-        threads_of_ours = ["PyTorch's {}".format(count) for count in threads]
-    else:
-        threads_of_ours = ["threads {}".format(count) for count in threads]
-    for count in threads if "streams" not in setting else ():
+    for count in threads:
         options = dict(setting, threads=count)
         ours.append(Side("charrnn, threads {}".format(count), [arguments.ours], options))
         best, times = best_of_pytorch(setting, count, seconds / 4)
@@ -161,16 +151,16 @@ def compare(setting, arguments, seconds):
             mine.turn(seconds)
             other.turn(seconds)
     print(name(setting))
-    for side in (*dict.fromkeys(ours), *theirs):
+    for side in (*ours, *theirs):
         print(side.line())
     ratios = {}
-    for label, mine, other in zip(threads_of_ours, ours, theirs):
-        ratios[label] = other.median() / mine.median()
+    for count, mine, other in zip(threads, ours, theirs):
+        ratios["threads {}".format(count)] = other.median() / mine.median()
     mine, other = min(ours, key=Side.median), min(theirs, key=Side.median)
     ratios["best"] = other.median() / mine.median()
     print("  ratio: " + ", ".join("{} {:.2f}".format(*item) for item in ratios.items())
           + "  (best: {} to {})\n".format(mine.label, other.label), flush=True)
-    return {"setting": setting, "name": name(setting), "charrnn": [side.as_json() for side in dict.fromkeys(ours)],
+    return {"setting": setting, "name": name(setting), "charrnn": [side.as_json() for side in ours],
             "pytorch": [side.as_json() for side in theirs], "tried_seconds_per_step": tried, "ratio": ratios}
 
 

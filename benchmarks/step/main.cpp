@@ -55,20 +55,21 @@ void write(const Setting& setting, Effort effort, std::size_t streams) {
     const std::size_t steps = effort.calls, warmup = effort.warmup;
     effort.calls = std::max<std::size_t>(5, steps / Writing::characters);
     effort.warmup = 1 + warmup / Writing::characters;
-    const Measured m = measure(effort, writing.operations(), 1, writing);
+    const Measured m = measure(effort, writing.operations(), setting.threads, writing);
     const double seconds = m.median / static_cast<double>(Writing::characters);
-    const double limit =
-        writing.weight_bytes() / read_bytes_per_second(static_cast<std::size_t>(writing.weight_bytes()));
+    const auto part = static_cast<std::size_t>(writing.weight_bytes()) / setting.threads;
+    const double limit = static_cast<double>(part) / read_bytes_per_second(part);
     std::printf(
         "{\"peer\": \"charrnn\", \"mode\": \"sample\", \"cell\": \"%s\", \"hidden\": %zu, \"layers\": %zu, "
-        "\"vocab\": %zu, \"threads\": 1, \"streams\": %zu, \"steps\": %zu, \"warmup\": %zu, \"parameters\": "
+        "\"vocab\": %zu, \"threads\": %zu, \"streams\": %zu, \"steps\": %zu, \"warmup\": %zu, "
+        "\"parameters\": "
         "%zu, "
         "\"seconds_per_step\": %.9g, \"characters_per_second\": %.9g, \"peak_flops\": %.9g, "
         "\"share_of_peak\": %.6f, \"weight_bytes\": %.0f, \"share_of_bandwidth\": %.6f, \"cores\": %.3f, "
         "\"dtype\": \"float32\", \"simd\": \"%s\"}\n",
-        setting.cell.c_str(), setting.hidden, setting.layers, setting.vocabulary, streams, m.calls,
-        effort.warmup, writing.parameters(), seconds, static_cast<double>(streams) / seconds, m.peak, m.share,
-        writing.weight_bytes(), limit / seconds, m.cores, std::string(name(simd::level())).c_str());
+        setting.cell.c_str(), setting.hidden, setting.layers, setting.vocabulary, setting.threads, streams,
+        m.calls, effort.warmup, writing.parameters(), seconds, static_cast<double>(streams) / seconds, m.peak,
+        m.share, writing.weight_bytes(), limit / seconds, m.cores, std::string(name(simd::level())).c_str());
 }
 
 int run(int argc, char** argv) {

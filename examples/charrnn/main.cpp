@@ -169,6 +169,7 @@ static void sample(const Options& o) {
                .top_k = o.top_k,
                .top_p = o.top_p,
                .seed = o.seed,
+               .threads = o.writers,
                .unknown = o.skip ? Unknown::skip() : Unknown::error()},
               [](std::string_view s) { std::cout << s << std::flush; });
     std::cout << '\n';

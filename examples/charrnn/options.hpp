@@ -28,7 +28,7 @@ struct Options {
            clip_value = 0, rho = 0.99;
     std::uint64_t warm_up = recipe.warm_up;
     double epochs = recipe.epochs;
-    std::size_t lanes = 50, window = 50, threads = 0, patience = 0;
+    std::size_t lanes = 50, window = 50, threads = 0, writers = 1, patience = 0;
     double held_out = 0.05;
     std::uint64_t seed = 1;
     std::string every = "1m";
@@ -140,6 +140,7 @@ inline std::optional<int> parse(int argc, char** argv, CLI::App& app, Options& o
     sample->add_option("--top-k", o.top_k, "only the k most likely characters; 0: all")->check(none);
     sample->add_option("--top-p", o.top_p, "only the most likely that together have this probability");
     sample->add_option("--seed", o.seed, "the same seed writes the same text");
+    sample->add_option("--threads", o.writers, "0: one a processor")->check(none);
 
     auto* score =
         with_defaults(app.add_subcommand("score", "Nats and bits a character of a text under a model."));

@@ -62,6 +62,38 @@ TEST_CASE(
     CHECK_NOTHROW(team.run([](std::size_t) {}));
 }
 
+TEST_CASE(
+    "threads: a job's steps run in order, each after all threads are done with the one before [threads]") {
+    for (const std::size_t size : {1U, 2U, 3U}) {
+        Team team(size);
+        for (const std::size_t steps : {0U, 1U, 2U, 50U}) {
+            std::vector<std::size_t> done(size, 0);
+            std::vector<int> late(size, 0);
+            team.run_steps(steps, [&](std::size_t step, std::size_t i) {
+                if (done[i] != step) ++late[i];
+                ++done[i];
+            });
+            CHECK(done == std::vector<std::size_t>(size, steps));
+            CHECK(late == std::vector<int>(size, 0));
+            // What one thread writes in a step, its neighbour reads in the next.
+            std::vector<std::size_t> written(size * (steps + 1), 0);
+            team.run_steps(steps, [&](std::size_t step, std::size_t i) {
+                written[(step + 1) * size + i] = written[step * size + (i + 1) % size] + 1;
+            });
+            for (std::size_t i = 0; i < size; ++i) CHECK(written[steps * size + i] == steps);
+        }
+        std::vector<std::size_t> begun(size, 0);
+        CHECK_THROWS_WITH_AS(team.run_steps(5,
+                                            [&](std::size_t step, std::size_t i) {
+                                                ++begun[i];
+                                                if (step == 2 && i == size - 1)
+                                                    throw std::runtime_error("step 2");
+                                            }),
+                             "step 2", std::runtime_error);
+        CHECK(begun == std::vector<std::size_t>(size, 3));
+    }
+}
+
 TEST_CASE("threads: a team of one is the caller") {
     Team team(1);
     CHECK_THROWS_AS(team.run([](std::size_t) { throw std::runtime_error("alone"); }), std::runtime_error);

@@ -116,6 +116,39 @@ TEST_CASE("sampling at temperature 1 follows the distribution: chi-square") {
     CHECK(chi_square < 22.46);  // 6 degrees of freedom, 0.1 %
 }
 
+TEST_CASE(
+    "sampling: draws among more characters than a block has follow their weights, and what has none never "
+    "comes") {
+    std::u32string symbols;
+    for (char32_t c = U'A'; symbols.size() < 70; ++c) symbols += c;
+    const Alphabet alphabet = Alphabet::from_symbols(symbols);
+    Buffer<float> logits(round_up(symbols.size(), 16));
+    for (std::size_t j = 0; j < symbols.size(); ++j) logits[j] = 0.05F * static_cast<float>((j * 37) % 70);
+    for (const std::size_t kept : {std::size_t{0}, std::size_t{30}}) {
+        // Of 70 characters the last 6 stand alone behind the fourth block; here they, and all of the second, have nothing.
+        for (std::size_t j = 0; kept > 0 && j < symbols.size(); ++j)
+            if (j / 16 == 1 || j >= 64) logits[j] = -3;
+        detail::Choice<float> choice(alphabet, {.top_k = kept});
+        choice.read(logits.data());
+        const std::vector<double> expected = choice.distribution();
+        CHECK(std::count_if(expected.begin(), expected.end(), [](double p) { return p > 0; }) ==
+              static_cast<std::ptrdiff_t>(kept == 0 ? 70 : kept));
+        std::vector<int> seen(symbols.size());
+        Random random(11);
+        constexpr int n = 100'000;
+        for (int i = 0; i < n; ++i) ++seen[choice.draw(random)];
+        double chi_square = 0;
+        for (std::size_t j = 0; j < seen.size(); ++j) {
+            const double e = n * expected[j];
+            if (e > 0)
+                chi_square += (seen[j] - e) * (seen[j] - e) / e;
+            else
+                CHECK(seen[j] == 0);
+        }
+        CHECK(chi_square < (kept == 0 ? 111.1 : 58.3));  // 69 and 29 degrees of freedom, 0.1 %
+    }
+}
+
 TEST_CASE("weights that are not finite are noticed") {
     Fixture f;
     for (auto& p : f.model.parameters()) p.data[0] = std::nanf("");
@@ -178,6 +211,37 @@ TEST_CASE("sampling: several texts at once are those of one at a time") {
     for (std::size_t i = 0; i < 5; ++i) CHECK(cut[i] == texts[i].substr(0, texts[i].find('o')));
     CHECK_THROWS_AS(sample_streams(f.model, f.alphabet, 40, 0, options), value_error);
     CHECK_THROWS_AS(sample_streams(f.model, f.alphabet, 40, 2, {}), data_error);
+}
+
+TEST_CASE("sampling: the text does not depend on the number of threads [threads]") {
+    const Fixture f;
+    const std::size_t characters = f.alphabet.size();
+    const auto check = [&](const auto& model) {
+        CAPTURE(printed(model));
+        SampleOptions options{.prompt = "the é", .seed = 3};
+        const std::string text = sample(model, f.alphabet, 30, options);
+        const auto texts = sample_streams(model, f.alphabet, 12, 3, options);
+        const std::vector<double> next = next_distribution(model, f.alphabet, "quick", options);
+        for (const std::size_t threads : {2U, 3U, 5U, 0U}) {
+            CAPTURE(threads);
+            options.threads = threads;
+            CHECK(sample(model, f.alphabet, 30, options) == text);
+            CHECK(sample_streams(model, f.alphabet, 12, 3, options) == texts);
+            CHECK(next_distribution(model, f.alphabet, "quick", options) == next);  // bit for bit
+        }
+    };
+    // Fewer units than a vector has, some panels, and panels of which the last has few units.
+    for (const char* cell : {"lstm", "gru", "rnn"})
+        for (const std::size_t hidden : {5U, 64U, 83U}) {
+            Random random(hidden);
+            check(char_rnn<float>(cell, characters, hidden, 2, random));
+        }
+    Random random(7);
+    check(char_rnn<double>("gru", characters, 37, 3, random));
+    // Layers of which the first thread makes all, between others.
+    check(Chain(Embedding<float>(characters, 20, random), Recur(GRUResetBeforeCell{20, 33}, random),
+                Dropout<float>(33, 0.5), Dense<float>(33, 40, activation::relu, random),
+                Recur(LSTMCell{40, 50}, random), Dense<float>(50, characters, random)));
 }
 
 TEST_CASE("sampling: a sliding window reads the last characters from a zero state") {

@@ -34,6 +34,9 @@ inline std::size_t hardware_threads() {
     return n == 0 ? 1 : n;
 }
 
+/// So many threads as are asked for; for 0 as many as there are processors.
+inline std::size_t threads_for(std::size_t asked) { return asked == 0 ? hardware_threads() : asked; }
+
 /// As long as it lives, OpenBLAS runs on so many threads; then on as many as before. The number is the process's,
 /// not the thread's: make one where no other thread calls BLAS.
 class BlasThreads {

@@ -28,6 +28,7 @@ struct MatmulKernel {
     Rows<T> c;
     const T* bias;
     bool accumulate;
+    Range vectors;          // of B's columns
     FetchAhead* meanwhile;  // or null
 
     // How much of the inner extent is met at once. A panel so deep stays in the second-level cache, from where it streams as
@@ -107,10 +108,10 @@ struct MatmulKernel {
         constexpr std::size_t height = Panels > 1 ? 1 : simd::TileShape<Isa>::rows;
         FetchAhead next;
         const Inner in = inner(k);
-        if (v + NV < b->vectors())
+        if (v + NV < vectors.last)
             b->fetch_ahead(next, v + NV, k.first, k.last, tiles_in_all<Isa>());
         else
-            b->fetch_ahead(next, 0, after.first, after.last, tiles_in_all<Isa>());
+            b->fetch_ahead(next, vectors.first, after.first, after.last, tiles_in_all<Isa>());
         simd::Offsets<NV> to;
         for (std::size_t j = 0; j < NV; ++j) to.at[j] = b->to(std::min(v + j, b->vectors() - 1));
         for (std::size_t t = 0; t < a.steps; ++t)
@@ -134,17 +135,17 @@ struct MatmulKernel {
         constexpr std::size_t together = simd::panels_of_one_row(most);
         const bool one_row = a.steps * a.count == 1;
         if (meanwhile != nullptr)
-            meanwhile->spread(tiles_of(b->vectors(), one_row ? together * most : most) *
+            meanwhile->spread(tiles_of(vectors.last - vectors.first, one_row ? together * most : most) *
                               b->stops(tiles_in_all<Isa>(), depth));
         for (;;) {
             const bool last = k.last == depth;
             const Range after = chunk_from(last ? 0 : k.last);
-            std::size_t v = 0;
+            std::size_t v = vectors.first;
             if (one_row)
-                for (; v + together * most <= b->vectors(); v += together * most)
+                for (; v + together * most <= vectors.last; v += together * most)
                     panel<Isa, most, together>(v, k, after);
-            for (; v < b->vectors(); v += most) {
-                if (b->vectors() - v >= most)
+            for (; v < vectors.last; v += most) {
+                if (vectors.last - v >= most)
                     panel<Isa, most>(v, k, after);
                 else
                     panel<Isa, most - 1>(v, k, after);
@@ -167,7 +168,8 @@ void matmul(Rows<const T> a, const PackedMatrix<T>& b, Rows<T> c, const T* bias 
             bool accumulate = false, detail::FetchAhead* meanwhile = nullptr) {
     const std::size_t block = matmul_rows(b.level());
     const auto run = [&](const Rows<const T>& from, const Rows<T>& to) {
-        simd::dispatch(b.level(), detail::MatmulKernel<T>{from, &b, to, bias, accumulate, meanwhile});
+        simd::dispatch(b.level(),
+                       detail::MatmulKernel<T>{from, &b, to, bias, accumulate, {0, b.vectors()}, meanwhile});
     };
     if (a.count == 0) return;
     if constexpr (std::is_same_v<T, float>) {
@@ -184,6 +186,13 @@ void matmul(Rows<const T> a, const PackedMatrix<T>& b, Rows<T> c, const T* bias 
             run({a.data + first * a.ld, a.ld, count}, {c.data + first * c.ld, c.ld, count});
         }
     }
+}
+
+/// One row of the same, and of that some vectors: `vectors` begin with a panel, and end with one or with all. On vectors only.
+template <class T>
+void matmul_share(const T* a, const PackedMatrix<T>& b, T* c, const T* bias, Range vectors) {
+    simd::dispatch(b.level(),
+                   detail::MatmulKernel<T>{{a, 0, 1}, &b, {c, 0, 1}, bias, false, vectors, nullptr});
 }
 
 }  // namespace charrnn

@@ -76,25 +76,36 @@ class Team {
             (jobs(std::size_t{0}), ...);
             return;
         }
-        const std::array<Job, sizeof...(Jobs)> list{Job::of(jobs)...};
-        run_on_all(list.data(), list.size());
+        const std::array<Job<std::size_t>, sizeof...(Jobs)> list{Job<std::size_t>::of(jobs)...};
+        run_steps(list.size(), [&](std::size_t step, std::size_t i) { list[step](i); });
+    }
+    /// The same for one job of `steps` steps, called as job(step, i).
+    template <class F>
+    void run_steps(std::size_t steps, F&& job) {
+        if (threads_.empty())
+            for (std::size_t step = 0; step < steps; ++step) job(step, std::size_t{0});
+        else
+            run_on_all(Job<std::size_t, std::size_t>::of(job), steps);
     }
 
   private:
+    /// Something that can be called, with its type erased; it is borrowed.
+    template <class... Arguments>
     struct Job {
-        void* job;
-        void (*call)(void*, std::size_t);
+        void* job = nullptr;
+        void (*call)(void*, Arguments...) = nullptr;
 
+        void operator()(Arguments... arguments) const { call(job, arguments...); }
         template <class F>
         static Job of(F& f) {
             return {const_cast<void*>(static_cast<const void*>(&f)),
-                    [](void* j, std::size_t i) { (*static_cast<F*>(j))(i); }};
+                    [](void* j, Arguments... arguments) { (*static_cast<F*>(j))(arguments...); }};
         }
     };
 
     enum class Go { wait, ahead, away };
 
-    void run_on_all(const Job* jobs, std::size_t count);
+    void run_on_all(const Job<std::size_t, std::size_t>& job, std::size_t steps);
     void let(Go go) {
         go_ = go;
         go_.notify_all();
@@ -103,9 +114,9 @@ class Team {
     void take_part(std::size_t i);
 
     std::atomic<Go> go_{Go::wait};
-    const Job* jobs_ = nullptr;
-    std::size_t job_count_ = 0;
-    std::atomic<std::size_t> failed_in_{0};  // the job that threw; those after it do not begin
+    Job<std::size_t, std::size_t> job_;
+    std::size_t steps_ = 0;                  // of the job; 0: there is no more to do
+    std::atomic<std::size_t> failed_in_{0};  // the step that threw; those after it do not begin
     std::vector<std::exception_ptr> errors_;
     std::unique_ptr<detail::Barrier> barrier_;
     std::vector<std::jthread> threads_;
@@ -132,14 +143,15 @@ CHARRNN_ONCE Team::Team(std::size_t size) {
 
 CHARRNN_ONCE Team::~Team() {
     if (threads_.empty()) return;
-    job_count_ = 0;
+    steps_ = 0;
     barrier_->arrive_and_wait();  // the threads see that there is nothing to do, and end
 }
 
-CHARRNN_ONCE void Team::run_on_all(const Job* jobs, std::size_t count) {
-    jobs_ = jobs;
-    job_count_ = count;
-    failed_in_.store(count, std::memory_order_relaxed);
+CHARRNN_ONCE void Team::run_on_all(const Job<std::size_t, std::size_t>& job, std::size_t steps) {
+    if (steps == 0) return;
+    job_ = job;
+    steps_ = steps;
+    failed_in_.store(steps, std::memory_order_relaxed);
     barrier_->arrive_and_wait();
     take_part(0);
     std::exception_ptr first;
@@ -155,19 +167,19 @@ CHARRNN_ONCE void Team::work(std::size_t i) {
     if (go_ == Go::away) return;
     for (;;) {
         barrier_->arrive_and_wait();
-        if (job_count_ == 0) return;
+        if (steps_ == 0) return;
         take_part(i);
     }
 }
 
 CHARRNN_ONCE void Team::take_part(std::size_t i) {
-    const std::size_t count = job_count_;
-    for (std::size_t j = 0; j < count; ++j) {
+    const std::size_t steps = steps_;
+    for (std::size_t step = 0; step < steps; ++step) {
         try {
-            if (j <= failed_in_.load(std::memory_order_relaxed)) jobs_[j].call(jobs_[j].job, i);
+            if (step <= failed_in_.load(std::memory_order_relaxed)) job_(step, i);
         } catch (...) {
             errors_[i] = std::current_exception();
-            failed_in_.store(j, std::memory_order_relaxed);
+            failed_in_.store(step, std::memory_order_relaxed);
         }
         barrier_->arrive_and_wait();
     }

@@ -121,6 +121,7 @@ struct GateStep {
     std::size_t state_ld;
     T* gates;
     std::size_t gate_ld;
+    Range share;  // of the panels; on the matrix unit it is all of them
 
     /// What lane n's gates start from, from scalar `at` of the row on.
     [[nodiscard]] CHARRNN_INLINE const T* start_of(std::size_t n, std::size_t at) const {
@@ -237,17 +238,16 @@ struct GateStep {
     CHARRNN_INLINE void operator()(Isa) const {
         using V = typename Isa::template pack<T>;
         using S = GateShape<Cell>;
-        constexpr std::size_t units = V::size * S::blocks;
-        const std::size_t panels = padded / units;
         constexpr std::size_t together = simd::panels_of_one_row(S::hidden_vectors);
-        for (std::size_t p = 0, done = 0; p < panels; p = done) {
+        for (std::size_t p = share.first, done = 0; p < share.last; p = done) {
             FetchAhead next;
-            if (count == 1 && p + together <= panels) {
+            if (count == 1 && p + together <= share.last) {
                 simd::call<Isa>(Block<1, together>{*this, 0, p, next});
                 done = p + together;
             } else {
                 done = p + 1;
-                wh.fetch_ahead(next, done % panels * S::hidden_vectors, 0, width,
+                const std::size_t then = done < share.last ? done : share.first;
+                wh.fetch_ahead(next, then * S::hidden_vectors, 0, width,
                                tiles_of(count, S::template rows<Isa>));
                 simd::for_each_height<S::template rows<Isa>>(
                     count, [&]<std::size_t MR>(std::size_t m, std::size_t tiles)

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <type_traits>
 #include <vector>
 
@@ -106,13 +107,22 @@ class GatedTape {
                           wi_.on_tiles() ? nullptr : bias_.data());
             }
             const std::size_t row = t * n_lanes() + lanes.first;
-            T* gates = gates_.data() + row * gate_ld_;
             if (context.begins != nullptr) keep_previous(context.begins + row, row, lanes.count);
-            step(GateStep<Cell, T>{cell, wh_, width_, padded_, lanes.count, plan_.ids ? x.ids + row : nullptr,
-                                   plan_.ids ? table_.data() : gates, gate_ld_, bias_.data(),
-                                   before(context) + row * state_ld_, state_row(row + n_lanes()), state_ld_,
-                                   gates, gate_ld_});
+            step(gate_step(cell, x, context, row, lanes.count, {0, panels()}));
         }
+    }
+
+    /// Whole panels of the recurrent product and of the one over the input, so that no part reads what another one makes.
+    void forward_part(const Cell& cell, const Input<T>& x, Part part) {
+        constexpr std::size_t fed = Cell::input_blocks.size() * Shape::blocks;  // vectors of a panel
+        const std::size_t unit = matmul_panel(level_) / std::gcd(matmul_panel(level_), fed);
+        const std::size_t units = tiles_of(panels(), unit);
+        const Range share{part.begin(units) * unit, std::min(panels(), part.end(units) * unit)};
+        if (share.first == share.last) return;
+        if (!plan_.ids)
+            matmul_share<T>(x.dense.data, wi_, gates_.data(), bias_.data(),
+                            {share.first * fed, share.last * fed});
+        step(gate_step(cell, x, {}, 0, 1, share));
     }
 
     void backward(const Cell& cell, View<const T> d_y, const Context& context, std::size_t steps,
@@ -221,6 +231,27 @@ class GatedTape {
     T* state_row(std::size_t row) { return state_.data() + row * state_ld_; }
     [[nodiscard]] const T* before(const Context& context) const {
         return context.begins != nullptr ? previous_.data() : state_.data();
+    }
+    [[nodiscard]] std::size_t panels() const { return padded_ / (unit_ * Shape::blocks); }
+    /// The step that reads these rows, some panels of it.
+    [[nodiscard]] GateStep<Cell, T> gate_step(const Cell& cell, const Input<T>& x, const Context& context,
+                                              std::size_t row, std::size_t count, Range of) {
+        T* const gates = gates_.data() + row * gate_ld_;
+        return {cell,
+                wh_,
+                width_,
+                padded_,
+                count,
+                plan_.ids ? x.ids + row : nullptr,
+                plan_.ids ? table_.data() : gates,
+                gate_ld_,
+                bias_.data(),
+                before(context) + row * state_ld_,
+                state_row(row + n_lanes()),
+                state_ld_,
+                gates,
+                gate_ld_,
+                of};
     }
     static void step(const GateStep<Cell, T>& kernel) {
         if constexpr (std::is_same_v<T, float>) {

@@ -36,7 +36,11 @@ using LayerState = std::vector<Matrix<T>>;
 ///     layer.collect(tape, d_params, part)                    after all parts of that: the parameters' gradient
 ///     L::prefix                                          goes before its parameters' names: "cell.", or ""
 ///
-/// forward and backward are called for disjoint groups of lanes at the same time, prepare, gradient and collect
+/// and, where it can, for one step of one lane on several threads (without it, the first of them makes all):
+///
+///     layer.forward_part(tape, x, part)                  a part of the units, of the first step of the first lane
+///
+/// forward and backward are called for disjoint groups of lanes at the same time, prepare, gradient, collect and forward_part
 /// for disjoint parts. The rows of output and d_input have room for whole vectors: see row_stride.
 template <class L>
 concept Layer = std::copyable<L> &&
@@ -91,6 +95,8 @@ class Stage {
 
     virtual void prepare(Part part) = 0;
     virtual void forward(const Input<T>& x, const Context& context, std::size_t steps, Lanes lanes) = 0;
+    /// One step of one lane, this part's share of the output.
+    virtual void forward_part(const Input<T>& x, Part part) = 0;
     virtual void backward(const Input<T>& x, View<const T> d_y, const Context& context, std::size_t steps,
                           Lanes lanes) = 0;
     virtual void gradient(const Input<T>& x, View<const T> d_y, const Context& context, std::size_t steps,
@@ -104,6 +110,8 @@ class Stage {
     virtual void load(const LayerState<T>& state) = 0;
     /// Write the state after `steps` steps.
     virtual void store(LayerState<T>& state, std::size_t steps) = 0;
+    /// Make the state after `steps` steps that at the window's beginning, for a group of lanes.
+    virtual void advance(std::size_t steps, Lanes lanes) = 0;
     /// The gradient of the state at the window's beginning.
     [[nodiscard]] virtual LayerState<T> d_state() const = 0;
     /// The gradient of the parameters.
@@ -119,6 +127,7 @@ class StageOf final : public Stage<typename L::value_type> {
     StageOf(const L& layer, const Plan& plan);
     void prepare(Part part) override;
     void forward(const Input<T>& x, const Context& context, std::size_t steps, Lanes lanes) override;
+    void forward_part(const Input<T>& x, Part part) override;
     void backward(const Input<T>& x, View<const T> d_y, const Context& context, std::size_t steps,
                   Lanes lanes) override;
     void gradient(const Input<T>& x, View<const T> d_y, const Context& context, std::size_t steps,
@@ -129,6 +138,7 @@ class StageOf final : public Stage<typename L::value_type> {
     void allow_begins() override;
     void load(const LayerState<T>& state) override;
     void store(LayerState<T>& state, std::size_t steps) override;
+    void advance(std::size_t steps, Lanes lanes) override;
     [[nodiscard]] LayerState<T> d_state() const override;
     void append_gradients(const std::string& prefix, std::vector<Parameter<T>>& list) override;
 
@@ -161,6 +171,13 @@ void StageOf<L>::prepare(Part part) {
 template <Layer L>
 void StageOf<L>::forward(const Input<T>& x, const Context& context, std::size_t steps, Lanes lanes) {
     layer_.forward(tape_, x, context, steps, lanes);
+}
+template <Layer L>
+void StageOf<L>::forward_part(const Input<T>& x, Part part) {
+    if constexpr (requires { layer_.forward_part(tape_, x, part); })
+        layer_.forward_part(tape_, x, part);
+    else if (part.index == 0)
+        layer_.forward(tape_, x, {}, 1, Lanes{0, 1});
 }
 template <Layer L>
 void StageOf<L>::backward(const Input<T>& x, View<const T> d_y, const Context& context, std::size_t steps,
@@ -199,6 +216,13 @@ void StageOf<L>::store(LayerState<T>& state, std::size_t steps) {
     if constexpr (has_state)
         for (std::size_t p = 0; p < layer_.state_parts(); ++p)
             copy(View<const T>(tape_.state(steps, p)), view(state[p]));
+}
+template <Layer L>
+void StageOf<L>::advance(std::size_t steps, Lanes lanes) {
+    if constexpr (has_state)
+        for (std::size_t p = 0; p < layer_.state_parts(); ++p)
+            copy(View<const T>(tape_.state(steps, p)).slice(lanes.first, lanes.count),
+                 tape_.state(0, p).slice(lanes.first, lanes.count));
 }
 template <Layer L>
 auto StageOf<L>::d_state() const -> LayerState<T> {

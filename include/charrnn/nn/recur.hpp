@@ -65,6 +65,10 @@ class Recur {
         tape.forward(cell_, x, context, steps, lanes);
     }
 
+    void forward_part(Tape& tape, const Input<T>& x, Part part) const requires GatedCell<C> {
+        tape.forward_part(cell_, x, part);
+    }
+
     void backward(Tape& tape, const Input<T>& x, View<const T> d_y, const Context& context, std::size_t steps,
                   Lanes lanes) const {
         if constexpr (GatedCell<C>)

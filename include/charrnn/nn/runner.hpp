@@ -12,6 +12,7 @@
 #include <charrnn/core/context.hpp>
 #include <charrnn/core/error.hpp>
 #include <charrnn/core/tensor.hpp>
+#include <charrnn/core/threads.hpp>
 #include <charrnn/nn/chain.hpp>
 #include <charrnn/nn/layer.hpp>
 #include <charrnn/nn/loss.hpp>
@@ -45,9 +46,15 @@ class Runner {
     void load(const State<T>& state);
     /// Write the state after `steps` steps.
     void store(State<T>& state, std::size_t steps);
+    /// Make the state after `steps` steps that at the window's beginning, for a group of lanes.
+    void advance(std::size_t steps, Lanes lanes);
 
     /// Errors: shape_error where ids are too large is the caller's to check; see check_ids.
     void forward(const Input<T>& x, const Context& context, std::size_t steps, Lanes lanes);
+
+    /// One step of the only lane, each layer's units shared out among the threads of a team. The numbers do not depend on how
+    /// many they are.
+    void forward(const Input<T>& x, Team& team);
 
     /// The logits, (T * N, K).
     [[nodiscard]] View<const T> output(std::size_t steps) const { return stages_.back()->output(steps); }
@@ -127,12 +134,22 @@ void Runner<T>::store(State<T>& state, std::size_t steps) {
     for (std::size_t i = 0; i < stages_.size(); ++i) stages_[i]->store(state[i], steps);
 }
 template <class T>
+void Runner<T>::advance(std::size_t steps, Lanes lanes) {
+    for (auto& stage : stages_) stage->advance(steps, lanes);
+}
+template <class T>
 void Runner<T>::forward(const Input<T>& x, const Context& context, std::size_t steps, Lanes lanes) {
     Input<T> in = x;
     for (auto& stage : stages_) {
         stage->forward(in, context, steps, lanes);
         in = {nullptr, stage->output(steps)};
     }
+}
+template <class T>
+void Runner<T>::forward(const Input<T>& x, Team& team) {
+    team.run_steps(stages_.size(), [&](std::size_t stage, std::size_t i) {
+        stages_[stage]->forward_part(input_of(stage, x, 1), {i, team.size()});
+    });
 }
 template <class T>
 void Runner<T>::backward(const Input<T>& x, const Context& context, std::size_t steps, Lanes lanes) {

@@ -29,6 +29,7 @@ struct SampleOptions {
     std::size_t top_k = 0;           ///< only the k most likely characters; 0: all
     double top_p = 1;                ///< only the most likely characters that together have this probability
     std::uint64_t seed = 0;          ///< the same seed writes the same text
+    std::size_t threads = 1;         ///< 0: one a processor; the text does not depend on it
     std::optional<char32_t> stop{};  ///< writing ends where this character would stand
     Unknown unknown = Unknown::error();  ///< what to do with characters of the prompt that the alphabet lacks
 };
@@ -90,8 +91,11 @@ class Choice {
     std::size_t top_k_;
     double top_p_;
     std::optional<std::uint32_t> stop_, never_;
-    Buffer<T> weights_;  // the probabilities times a number
-    double total_ = 0;   // that number
+    static constexpr std::size_t block =
+        16;                     // added up by themselves, so that sums do not wait for each other
+    Buffer<T> weights_;         // the probabilities times a number
+    std::vector<double> sums_;  // of each block
+    double total_ = 0;          // that number
     std::vector<double> p_;
     std::vector<std::size_t> order_;
 };
@@ -104,6 +108,7 @@ Choice<T>::Choice(const Alphabet& alphabet, const SampleOptions& o)
       top_k_(o.top_k),
       top_p_(o.top_p),
       weights_(round_up(alphabet.size(), 64 / sizeof(T))),
+      sums_(tiles_of(alphabet.size(), block)),
       p_(alphabet.size()),
       order_(p_.size()) {
     if (!(o.temperature >= 0) || !std::isfinite(o.temperature))
@@ -136,14 +141,23 @@ Choice<T>& Choice<T>::read(const T* logits) {
         throw numeric_error("sampling: the model's output is not finite");
     if ((top_k_ > 0 && top_k_ < p_.size()) || top_p_ < 1) cut();
     total_ = 0;
-    for (std::size_t j = 0; j < p_.size(); ++j) total_ += static_cast<double>(weights_[j]);
+    for (std::size_t b = 0; b < sums_.size(); ++b) {
+        double sum = 0;
+        for (std::size_t j = b * block; j < std::min(p_.size(), (b + 1) * block); ++j)
+            sum += static_cast<double>(weights_[j]);
+        total_ += sums_[b] = sum;
+    }
     return *this;
 }
 template <class T>
 std::uint32_t Choice<T>::draw(Random& random) const {
     double u = random.uniform() * total_;
-    std::size_t last = 0;  // the last possible one: rounding may leave a little of u
-    for (std::size_t j = 0; j < p_.size(); ++j) {
+    std::size_t b = 0;
+    for (; b + 1 < sums_.size() && u >= sums_[b]; ++b) u -= sums_[b];
+    // Rounding may leave a little of u: behind the last block with a possible character, and behind its last one.
+    while (b > 0 && sums_[b] <= 0) --b;
+    std::size_t last = b * block;
+    for (std::size_t j = b * block; j < std::min(p_.size(), (b + 1) * block); ++j) {
         if (weights_[j] <= 0) continue;
         last = j;
         if ((u -= static_cast<double>(weights_[j])) < 0) break;

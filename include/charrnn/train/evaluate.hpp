@@ -22,7 +22,7 @@ double run_windows(const M& model, const S& source, std::size_t count, bool last
                    const std::function<bool()>& stop = {}) {
     using T = typename M::value_type;
     const std::size_t lanes = source.lanes();
-    const std::size_t groups = std::min(lanes, threads == 0 ? hardware_threads() : threads);
+    const std::size_t groups = std::min(lanes, threads_for(threads));
     const BlasThreads one;
     Team team(groups);
     Runner<T> runner(model, Plan{.extent = {source.window(), lanes}, .groups = groups});

@@ -64,7 +64,7 @@ CHARRNN_ONCE TrainerOptions resolve(TrainerOptions o, std::size_t lanes) {
                           ": expected a positive number, or 0 for none");
     if (!(o.decay > 0) || !std::isfinite(o.decay))
         throw value_error("decay is " + std::to_string(o.decay) + ": expected a positive factor");
-    if (o.threads == 0) o.threads = hardware_threads();
+    o.threads = threads_for(o.threads);
     if (o.slices == 0) o.slices = o.threads;
     o.slices = std::min(o.slices, lanes);
     return o;
