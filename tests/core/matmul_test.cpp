@@ -248,6 +248,29 @@ TEST_CASE_TEMPLATE("matmul: columns in another order, and the transpose that und
     }
 }
 
+TEST_CASE_TEMPLATE("matmul: a transposed matrix has as many rows as there are columns, filled vectors or not",
+                   T, float, double) {
+    constexpr std::size_t m = 7, n = 45;
+    for (const Simd level : test::levels())
+        for (std::size_t k = 1; k <= 37; ++k) {
+            CAPTURE(name(level));
+            CAPTURE(k);
+            const std::size_t unit = simd::width(level) / sizeof(T);
+            const Array<T> w(n, k, 5), y(m, k, 6);
+            PackedMatrix<T> back(level, k, plain_columns(n, unit), matmul_panel(level));
+            for (const std::size_t p : {2U, 0U, 1U})
+                back.pack_transposed(w.read(), plain_columns(k, unit), {p, 3});
+            Array<T> x(m, n, 7);
+            matmul<T>(read_rows(y), back, all_rows(x));
+            for (std::size_t i = 0; i < m; ++i)
+                for (std::size_t j = 0; j < n; ++j) {
+                    double want = 0;
+                    for (std::size_t p = 0; p < k; ++p) want += static_cast<double>(y(i, p)) * w(j, p);
+                    CHECK(x(i, j) == doctest::Approx(want).epsilon(1e-4));
+                }
+        }
+}
+
 TEST_CASE_TEMPLATE("matmul: meets some vectors of A's rows and makes some of C's", T, float, double) {
     constexpr std::size_t n = 21, k = 19, blocks = 9;
     struct Case {

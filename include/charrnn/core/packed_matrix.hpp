@@ -88,13 +88,14 @@ struct PackColumns {
     }
 };
 
-/// A vector of columns of B from some rows of its transpose, whose columns are taken in another order: rows of B stand `step`
-/// scalars apart.
+/// A vector of columns of B from some rows of its transpose, whose columns are taken in another order, the first `depth` of them:
+/// rows of B stand `step` scalars apart.
 template <class T>
 struct PackRows {
     View<const T> source;
     const std::vector<ColumnRun>& order;
     ColumnRun rows;
+    std::size_t depth;
     T* to;
     std::size_t step;
 
@@ -102,6 +103,7 @@ struct PackRows {
     CHARRNN_INLINE void operator()(Isa) const {
         using V = typename Isa::template pack<T>;
         T* out = to;
+        std::size_t left = depth;
         for (const ColumnRun& from : order) {
             V x[V::size];  // one line of each row, all waited for together
             CHARRNN_UNROLL
@@ -111,8 +113,16 @@ struct PackRows {
                                 x[i]);
             }
             simd::turn(x);
-            CHARRNN_UNROLL
-            for (std::size_t i = 0; i < V::size; ++i, out += step) x[i].store(out);
+            if (left >= V::size) {
+                CHARRNN_UNROLL
+                for (std::size_t i = 0; i < V::size; ++i, out += step) x[i].store(out);
+                left -= V::size;
+            } else {  // the last ones
+                CHARRNN_UNROLL
+                for (std::size_t i = 0; i < V::size; ++i, out += step)
+                    if (i < left) x[i].store(out);
+                return;
+            }
         }
     }
 };
@@ -234,7 +244,8 @@ class PackedMatrix {
     }
 
     /// Take over the transpose of `source` (columns, .): row k of this matrix is the column of `source` that
-    /// `order` names for k, a zero row where it names none.
+    /// `order` names for k, a zero row where it names none. `order` has depth() columns, with those that fill vectors; the last
+    /// vector need not be filled.
     void pack_transposed(View<const T> source, const std::vector<ColumnRun>& order, Part part = {}) {
         for_each_vector(part, [&](std::size_t v) {
             const ColumnRun& run = columns_[v];
@@ -242,7 +253,7 @@ class PackedMatrix {
                 if (on_tiles())
                     return detail::amx::run(detail::PackRowsOnTiles{source, order, run, strip_at(v)});
             }
-            simd::dispatch(level_, detail::PackRows<T>{source, order, run, column_at(v), step_of(v)});
+            simd::dispatch(level_, detail::PackRows<T>{source, order, run, depth_, column_at(v), step_of(v)});
         });
     }
 

@@ -131,8 +131,7 @@ class Dense {
                      Buffer<T>(ld_)});
             if (!plan.input_gradient) return;
             d_x_.resize(rows * x_ld_);
-            w_back_ =
-                PackedMatrix<T>(level_, round_up(out_, unit), plain_columns(in_, unit), matmul_panel(level_));
+            w_back_ = PackedMatrix<T>(level_, out_, plain_columns(in_, unit), matmul_panel(level_));
         }
 
         [[nodiscard]] View<const T> output(std::size_t steps) const {
