@@ -188,7 +188,7 @@ void matmul(Rows<const T> a, const PackedMatrix<T>& b, Rows<T> c, const T* bias 
     }
 }
 
-/// One row of the same, and of that some vectors: `vectors` begin with a panel, and end with one or with all. On vectors only.
+/// c = a B + bias for one row, and of that some vectors: whole panels. Not for a B that is packed for the matrix unit.
 template <class T>
 void matmul_share(const T* a, const PackedMatrix<T>& b, T* c, const T* bias, Range vectors) {
     simd::dispatch(b.level(),

@@ -182,6 +182,12 @@ class PackedMatrix {
     [[nodiscard]] std::size_t panel() const { return panel_; }  ///< vectors in a panel
     /// Vectors in a row.
     [[nodiscard]] std::size_t vectors() const { return columns_.size(); }
+    /// A part of them: whole panels.
+    [[nodiscard]] Range share(Part part) const {
+        const std::size_t panels = tiles_of(vectors(), panel_);
+        return {std::min(vectors(), part.begin(panels) * panel_),
+                std::min(vectors(), part.end(panels) * panel_)};
+    }
     /// Columns, with those that fill the last vector.
     [[nodiscard]] const std::vector<ColumnRun>& columns() const { return columns_; }
     /// So many of its rows a tile takes before it stops to fetch something: they meet scalars of A side by side.

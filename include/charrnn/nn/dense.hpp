@@ -192,14 +192,13 @@ class Dense {
         if (!tape.linear_) activate(tape, View<const T>(), steps, lanes);
     }
 
+    /// One step of one lane: a part of the units; with an activation other than the identity, or on ids, the first part is all.
     void forward_part(Tape& tape, const Input<T>& x, Part part) const {
         if (tape.plan_.ids || !tape.linear_) {
             if (part.index == 0) forward(tape, x, {}, 1, Lanes{0, 1});
             return;
         }
-        const std::size_t panels = outer_panels(tape.level_, tape.order_.size());
-        matmul_share<T>(x.dense.data, tape.w_, tape.y_.data(), tape.bias_.data(),
-                        outer_share(tape.level_, tape.order_.size(), {part.begin(panels), part.end(panels)}));
+        matmul_share<T>(x.dense.data, tape.w_, tape.y_.data(), tape.bias_.data(), tape.w_.share(part));
     }
 
     void backward(Tape& tape, const Input<T>&, View<const T> d_y, const Context&, std::size_t steps,

@@ -65,6 +65,7 @@ class Recur {
         tape.forward(cell_, x, context, steps, lanes);
     }
 
+    /// One step of one lane: a part of the units.
     void forward_part(Tape& tape, const Input<T>& x, Part part) const requires GatedCell<C> {
         tape.forward_part(cell_, x, part);
     }

@@ -91,8 +91,8 @@ class Choice {
     std::size_t top_k_;
     double top_p_;
     std::optional<std::uint32_t> stop_, never_;
-    static constexpr std::size_t block =
-        16;                     // added up by themselves, so that sums do not wait for each other
+    // Weights are added up by blocks, so that a sum does not wait for the one before.
+    static constexpr std::size_t block = 16;
     Buffer<T> weights_;         // the probabilities times a number
     std::vector<double> sums_;  // of each block
     double total_ = 0;          // that number
