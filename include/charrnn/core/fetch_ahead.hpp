@@ -12,6 +12,12 @@
 
 namespace charrnn::detail {
 
+/// Fetch so many scalars, which other threads have written, into the nearest cache: all at once, and not each line when it is met.
+template <class T>
+void fetch_all(const T* from, std::size_t count) {
+    for (std::size_t i = 0; i < count; i += 64 / sizeof(T)) __builtin_prefetch(from + i, 0, 3);
+}
+
 /// Parts of arrays that will be needed soon. They are fetched into the second-level cache a few lines at a time while
 /// tiles are at work: all at once, they would take the places of the lines that the tiles wait for.
 class FetchAhead {

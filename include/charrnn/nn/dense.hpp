@@ -10,6 +10,7 @@
 
 #include <charrnn/core/buffer.hpp>
 #include <charrnn/core/error.hpp>
+#include <charrnn/core/fetch_ahead.hpp>
 #include <charrnn/core/matmul.hpp>
 #include <charrnn/core/outer.hpp>
 #include <charrnn/core/scatter_add.hpp>
@@ -198,6 +199,7 @@ class Dense {
             if (part.index == 0) forward(tape, x, {}, 1, Lanes{0, 1});
             return;
         }
+        detail::fetch_all(x.dense.data, tape.in_);
         matmul_share<T>(x.dense.data, tape.w_, tape.y_.data(), tape.bias_.data(), tape.w_.share(part));
     }
 

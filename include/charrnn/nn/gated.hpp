@@ -11,6 +11,7 @@
 #include <charrnn/core/buffer.hpp>
 #include <charrnn/core/context.hpp>
 #include <charrnn/core/error.hpp>
+#include <charrnn/core/fetch_ahead.hpp>
 #include <charrnn/core/matmul.hpp>
 #include <charrnn/core/outer.hpp>
 #include <charrnn/core/scatter_add.hpp>
@@ -119,9 +120,12 @@ class GatedTape {
         const std::size_t units = tiles_of(panels(), unit);
         const Range share{part.begin(units) * unit, std::min(panels(), part.end(units) * unit)};
         if (share.first == share.last) return;
-        if (!plan_.ids)
+        fetch_all(state_.data(), width_);
+        if (!plan_.ids) {
+            fetch_all(x.dense.data, in_);
             matmul_share<T>(x.dense.data, wi_, gates_.data(), bias_.data(),
                             {share.first * fed, share.last * fed});
+        }
         step(gate_step(cell, x, {}, 0, 1, share));
     }
 
