@@ -79,18 +79,26 @@ double worst_outer(Simd level, const std::vector<std::uint32_t>& rows, std::size
     const Array<T> a(r, m, 1), b(r, n, 2);
     const Outer<T> got_all(level, {&a}, b, rows);
     double worst = 0;
-    for (std::size_t i = 0; i <= m; ++i)  // row m: the sums
-        for (std::size_t j = 0; j < n; ++j) {
-            double want = 0, size = 0;
-            for (const std::uint32_t p : rows) {
-                const double term = (i < m ? static_cast<double>(a(p, i)) : 1) * b(p, j);
-                want += term;
-                size += std::abs(term);
+    std::vector<double> want(n), size(n);
+    for (std::size_t i = 0; i <= m; ++i) {  // row m: the sums
+        std::fill(want.begin(), want.end(), 0.0);
+        std::fill(size.begin(), size.end(), 0.0);
+        double *const sums = want.data(), *const sizes = size.data();
+        for (const std::uint32_t p : rows) {
+            const double scalar = i < m ? static_cast<double>(a(p, i)) : 1;
+            const T* const row = b.read().row(p);
+            for (std::size_t j = 0; j < n; ++j) {
+                const double term = scalar * row[j];
+                sums[j] += term;
+                sizes[j] += term < 0 ? -term : term;
             }
-            const double got = i < m ? element(got_all.c[0], level, i, j) : got_all.sums(0, j);
-            const double bound = static_cast<double>(rows.size() + 2) * tolerance<T> * size;
-            worst = std::max(worst, std::abs(got - want) / (bound + 1e-300));
         }
+        for (std::size_t j = 0; j < n; ++j) {
+            const double got = i < m ? element(got_all.c[0], level, i, j) : got_all.sums(0, j);
+            const double bound = static_cast<double>(rows.size() + 2) * tolerance<T> * size[j];
+            worst = std::max(worst, std::abs(got - want[j]) / (bound + 1e-300));
+        }
+    }
     return worst;
 }
 template <class T>
