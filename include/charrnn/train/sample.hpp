@@ -228,31 +228,35 @@ std::vector<std::string> sample_streams(const M& model, const Alphabet& alphabet
     if (prompt.empty()) throw data_error("sample_streams: the prompt is empty");
     const BlasThreads one;
     Team team(std::min(threads_for(options.threads), streams));
-    std::vector<detail::Choice<T>> choices(team.size(), detail::Choice<T>(alphabet, options));
     Runner<T> runner(model, Plan{.extent = {1, streams}});
-    std::vector<Random> random;
-    for (std::size_t i = 0; i < streams; ++i) random.emplace_back(options.seed, i);
     std::vector<std::string> texts(streams);
-    std::vector<std::uint32_t> ids(streams);
-    std::vector<char> ended(streams, 0);  // not bool: threads write beside each other
     runner.prepare();
     runner.load(model.zero_state(streams));
-    for (std::size_t at = 0; at < prompt.size() + length; ++at) {
-        team.run([&](std::size_t thread) {
-            const Lanes lanes = Lanes::of(streams, thread, team.size());
-            for (std::size_t i = lanes.first; i < lanes.first + lanes.count; ++i) {
+    // Threads never wait for each other, and what one writes at each step is in memory of its own.
+    team.run([&](std::size_t thread) {
+        const Lanes lanes = Lanes::of(streams, thread, team.size());
+        detail::Choice<T> choice(alphabet, options);
+        std::vector<std::uint32_t> ids(streams);
+        std::vector<Random> random;
+        for (std::size_t i = 0; i < lanes.count; ++i) random.emplace_back(options.seed, lanes.first + i);
+        std::vector<std::string> written(lanes.count);
+        std::vector<bool> ended(lanes.count);
+        for (std::size_t at = 0; at < prompt.size() + length; ++at) {
+            for (std::size_t i = 0; i < lanes.count; ++i) {
+                std::uint32_t& id = ids[lanes.first + i];
                 if (at < prompt.size()) {
-                    ids[i] = prompt[at];
-                } else if (ended[i] == 0) {
-                    ids[i] = choices[thread].read(runner.output(1).row(i)).draw(random[i]);
-                    ended[i] = ids[i] == choices[thread].stop() ? 1 : 0;
+                    id = prompt[at];
+                } else if (!ended[i]) {
+                    id = choice.read(runner.output(1).row(lanes.first + i)).draw(random[i]);
+                    ended[i] = id == choice.stop();
                 }
-                if (ended[i] == 0) alphabet.append_to(texts[i], ids[i]);
+                if (!ended[i]) alphabet.append_to(written[i], id);
             }
             runner.forward({ids.data(), {}}, {}, 1, lanes);
             runner.advance(1, lanes);
-        });
-    }
+        }
+        std::move(written.begin(), written.end(), texts.begin() + static_cast<std::ptrdiff_t>(lanes.first));
+    });
     return texts;
 }
 
