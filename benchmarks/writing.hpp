@@ -16,7 +16,7 @@ namespace charrnn::bench {
 /// Text written as a program writes it: one stream with a Sampler, several with sample_streams, at temperature 1.
 class Writing {
   public:
-    static constexpr std::size_t characters = 500;  ///< of a stream in a call
+    static constexpr std::size_t characters = 2000;  ///< of a stream in a call
 
     Writing(const Setting& setting, std::size_t streams)
         : setting_(setting),

@@ -29,7 +29,8 @@ namespace charrnn {
 ///     for (const std::string& character : sampler.take(500)) std::cout << character << std::flush;
 ///
 /// With SampleOptions::threads above 1 each layer's units are shared out, and the threads meet after each layer: it pays from some
-/// 128 units on, most where the weights do not fit a core's cache. Between characters the others wait, asleep after 0.1 ms.
+/// 128 units on, most where the weights do not fit a core's cache, and little where the cores share none. Between characters the
+/// others wait, asleep after 0.1 ms.
 ///
 /// A sampler is itself a range, one without end unless SampleOptions::stop is written: `for (const auto& c : sampler)`.
 /// The alphabet's stop symbol is never written. Errors: shape_error where the model's widths are not the alphabet's
