@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <thread>
@@ -32,14 +33,14 @@ class Barrier {
 
     /// Thread `i` of 0, ..., size - 1 is here, and waits for the others.
     void arrive_and_wait(std::size_t i) {
-        const std::size_t mine = rounds_[i].number.load(std::memory_order_relaxed) + 1;
-        rounds_[i].number.store(mine, std::memory_order_release);
+        const std::uint32_t mine = rounds_[i].number.load(std::memory_order_relaxed) + 1;
+        rounds_[i].number.store(mine);  // before it is looked for who sleeps, or one would go on sleeping
         rounds_[i].number.notify_all();
         std::size_t looks = looks_;
         for (std::size_t j = 0; j < size_; ++j) {
-            for (;;) {  // it may be one round further on
-                const std::size_t theirs = rounds_[j].number.load(std::memory_order_acquire);
-                if (theirs >= mine) break;
+            for (;;) {
+                const std::uint32_t theirs = rounds_[j].number.load(std::memory_order_acquire);
+                if (theirs == mine || theirs == mine + 1) break;  // it may be one round further on
                 if (looks > 0) {
                     --looks;
 #if defined(__x86_64__)
@@ -53,8 +54,10 @@ class Barrier {
     }
 
   private:
+    /// How often a thread was here, modulo 2^32: the width for which waking is a look whether someone sleeps. For others
+    /// libstdc++ counts in a line that all threads share.
     struct alignas(64) Round {
-        std::atomic<std::size_t> number{0};  // how often the thread was here
+        std::atomic<std::uint32_t> number{0};
     };
 
     std::size_t size_, looks_;
