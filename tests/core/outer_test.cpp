@@ -83,6 +83,7 @@ double worst_outer(Simd level, const std::vector<std::uint32_t>& rows, std::size
     for (std::size_t i = 0; i <= m; ++i) {  // row m: the sums
         std::fill(want.begin(), want.end(), 0.0);
         std::fill(size.begin(), size.end(), 0.0);
+        // Pointers, since this is most of the time of a build with sanitizers, and not optimised there.
         double *const sums = want.data(), *const sizes = size.data();
         for (const std::uint32_t p : rows) {
             const double scalar = i < m ? static_cast<double>(a(p, i)) : 1;

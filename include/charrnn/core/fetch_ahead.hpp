@@ -12,9 +12,9 @@
 
 namespace charrnn::detail {
 
-/// Fetch so many scalars, which other threads have written, into the nearest cache: all at once, and not each line when it is met.
+/// Fetch so many scalars into the nearest cache: all at once, and not each line when it is met.
 template <class T>
-void fetch_all(const T* from, std::size_t count) {
+CHARRNN_INLINE void fetch_all(const T* from, std::size_t count) {
     for (std::size_t i = 0; i < count; i += 64 / sizeof(T)) __builtin_prefetch(from + i, 0, 3);
 }
 

@@ -22,8 +22,8 @@ namespace detail {
 
 /// A barrier for threads that meet again within microseconds, as std::barrier: whoever waits looks again and again for
 /// some 0.1 ms, since sleeping and being woken takes about as long, and sleeps only then. Threads that have no
-/// processor each sleep at once. Each thread says in a line of its own that it is here, and looks at all others': so no line
-/// goes to and fro, which takes up to 0.3 us where cores share no cache.
+/// processor each sleep at once. Each thread says in a line of its own that it is here, and looks at all others': a line that
+/// several wrote would go to and fro, which takes up to 0.3 us where cores share no cache.
 class Barrier {
   public:
     explicit Barrier(std::size_t size)
@@ -54,8 +54,8 @@ class Barrier {
     }
 
   private:
-    /// How often a thread was here, modulo 2^32: the width for which waking is a look whether someone sleeps. For others
-    /// libstdc++ counts in a line that all threads share.
+    /// How often a thread was here, modulo 2^32: of this width libstdc++ 12 only looks whether someone sleeps; of another it
+    /// counts each waking in a line that all threads share.
     struct alignas(64) Round {
         std::atomic<std::uint32_t> number{0};
     };

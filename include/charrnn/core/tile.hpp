@@ -125,11 +125,6 @@ CHARRNN_INLINE void fetch_rows(const T* to, std::size_t ld, const Offsets<NV>& o
         for (std::size_t j = 0; j < NV; ++j) __builtin_prefetch(to + offsets.at[j], 1, 3);
     }
 }
-/// Fetch so many vectors into the nearest cache.
-template <std::size_t N, class V, class T>
-CHARRNN_INLINE void fetch_vectors(const T* from) {
-    for (std::size_t at = 0; at < N * V::size; at += 64 / sizeof(T)) __builtin_prefetch(from + at, 0, 3);
-}
 /// The rows of a tile of C that comes next, fetched some at a time while the one before it is at work: all at once, they would
 /// be in the way of what that waits for, as they may come from afar.
 template <class Isa, std::size_t MR, std::size_t NV, class T>

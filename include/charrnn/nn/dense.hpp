@@ -199,7 +199,7 @@ class Dense {
             if (part.index == 0) forward(tape, x, {}, 1, Lanes{0, 1});
             return;
         }
-        detail::fetch_all(x.dense.data, tape.in_);
+        detail::fetch_all(x.dense.data, tape.in_);  // of which other threads have written parts
         matmul_share<T>(x.dense.data, tape.w_, tape.y_.data(), tape.bias_.data(), tape.w_.share(part));
     }
 

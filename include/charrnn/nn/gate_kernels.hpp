@@ -156,7 +156,7 @@ struct GateStep {
         if (ids != nullptr && left > 0) {  // the next tile's rows of a table, which stand anywhere
             CHARRNN_UNROLL
             for (std::size_t i = 0; i < MR; ++i)
-                simd::fetch_vectors<vectors, V>(start_of(m + MR + std::min(i, left - 1), at));
+                fetch_all(start_of(m + MR + std::min(i, left - 1), at), vectors * V::size);
         }
         if constexpr (fed > 0) {
             simd::Offsets<fed> place{};

@@ -120,7 +120,7 @@ class GatedTape {
         const std::size_t units = tiles_of(panels(), unit);
         const Range share{part.begin(units) * unit, std::min(panels(), part.end(units) * unit)};
         if (share.first == share.last) return;
-        fetch_all(state_.data(), width_);
+        fetch_all(state_.data(), width_);  // of which other threads have written parts
         if (!plan_.ids) {
             fetch_all(x.dense.data, in_);
             matmul_share<T>(x.dense.data, wi_, gates_.data(), bias_.data(),
